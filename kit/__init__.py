@@ -1,0 +1,1 @@
+"""A training kit for notebooks that will be killed."""
