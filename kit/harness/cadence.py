@@ -1,0 +1,48 @@
+"""How often a run is kept safe: checkpoints by Young and Daly, exports by steps and time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from kit.errors import UsageError
+
+DEFAULT_MTBF_S = 12 * 3600.0
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """When to checkpoint and export. Nothing in here may change a result.
+
+    Attributes:
+        checkpoint_every_steps: a fixed interval in environment steps; None goes by time.
+        checkpoint_min_s: shortest interval by time, seconds.
+        checkpoint_max_s: longest interval by time, seconds.
+        mtbf_s: mean time between failures, seconds; a session is 12 h.
+        export_every_steps: export at multiples of this many environment steps …
+        export_min_s: … but at most this often, seconds.
+        keep: checkpoints kept.
+    """
+
+    checkpoint_every_steps: int | None = None
+    checkpoint_min_s: float = 10.0
+    checkpoint_max_s: float = 600.0
+    mtbf_s: float = DEFAULT_MTBF_S
+    export_every_steps: int = 500
+    export_min_s: float = 30.0
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("checkpoint_min_s", "checkpoint_max_s", "mtbf_s", "export_every_steps", "keep"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name} must be more than zero, not {getattr(self, name)!r}.")
+        if self.checkpoint_every_steps is not None and self.checkpoint_every_steps < 1:
+            raise UsageError(f"checkpoint_every_steps must be at least 1, not {self.checkpoint_every_steps}.")
+
+    def checkpoint_interval_s(self, cost_s: float) -> float:
+        """Young's interval √(2·C·MTBF) for a checkpoint that costs C seconds, within the bounds.
+
+        Young (1974), Daly (2006): it balances the time spent on checkpoints against the time lost to a failure.
+        """
+        wanted = math.sqrt(2.0 * max(cost_s, 0.0) * self.mtbf_s)
+        return min(max(wanted, self.checkpoint_min_s), self.checkpoint_max_s)

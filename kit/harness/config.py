@@ -1,0 +1,93 @@
+"""What decides a run's results, as a hash: a checkpoint is resumed only by the configuration that wrote it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kit.errors import ConfigMismatchError
+
+MISSING = "(not set)"
+
+
+def describe(value: Any) -> Any:
+    """Return a JSON value that stands for ``value``: the same in every process that means the same thing.
+
+    Classes and functions become their qualified name (a function also a hash of its code, so that an edited
+    reward or schedule counts as another configuration); arrays and other objects become their ``repr``.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {
+            str(key): describe(item) for key, item in sorted(value.items(), key=lambda pair: str(pair[0]))
+        }
+    if isinstance(value, list | tuple):
+        return [describe(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((describe(item) for item in value), key=str)
+    if isinstance(value, Path):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {"type": type(value).__qualname__, **describe(dataclasses.asdict(value))}
+    return _describe_code(value)
+
+
+def _describe_code(value: Any) -> Any:
+    name = f"{getattr(value, '__module__', '?')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+    code = getattr(value, "__code__", None)
+    if code is not None:
+        constants = [item for item in code.co_consts if isinstance(item, bool | int | float | str)]
+        digest = hashlib.sha256(code.co_code + repr(constants).encode()).hexdigest()[:12]
+        return f"{name}#{digest}"
+    if isinstance(value, type):
+        return name
+    item = getattr(value, "item", None)
+    if callable(item) and getattr(value, "shape", None) == ():
+        return item()
+    text = repr(value)
+    return name if " at 0x" in text else text
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """Return 16 hex digits that two equal configurations share (SHA-256 of their canonical JSON)."""
+    canonical = json.dumps(describe(config), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the settings that differ, dotted, each with (value there, value wanted)."""
+    left, right = _flat(describe(there)), _flat(describe(wanted))
+    names = sorted(left.keys() | right.keys())
+    return {
+        name: (left.get(name, MISSING), right.get(name, MISSING))
+        for name in names
+        if left.get(name, MISSING) != right.get(name, MISSING)
+    }
+
+
+def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict) or not tree:
+        return {prefix or "config": tree}
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat.update(_flat(value, f"{prefix}.{key}" if prefix else key))
+    return flat
+
+
+def refuse_other_config(where: Path, there: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raise ConfigMismatchError naming each setting that differs; return when none does."""
+    differing = differences(there, wanted)
+    if not differing:
+        return
+    lines = [f"  {name}: {old!r} there, {new!r} asked for" for name, (old, new) in differing.items()]
+    raise ConfigMismatchError(
+        f"{where} holds a run with other settings, so it is not resumed:\n"
+        + "\n".join(lines)
+        + "\nNothing was changed. Give the settings of that run, another --out, or --fresh to move it aside.",
+        differing,
+    )

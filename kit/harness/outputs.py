@@ -1,0 +1,185 @@
+"""RobustOutputManager: the run folder and its three layers.
+
+Layer 1 is what a run resumes from (checkpoints), layer 2 what a person can already use while it runs (metrics,
+figures, the best model), layer 3 what is taken home (summary, archive, checksums). Layers 1 and 2 are valid at
+every instant; layer 3 can be made from them at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from kit.errors import KitError, StorageError
+from kit.harness.archive import ArchiveRef, package
+from kit.harness.cadence import Cadence
+from kit.harness.checkpoints import CheckpointRef, CheckpointStore
+from kit.harness.clock import SYSTEM_CLOCK, Clock
+from kit.harness.finalise import summary_from_disk
+from kit.harness.lock import FileLock
+from kit.harness.run_folder import RunFolder
+from kit.harness.store import AppendOnlyRows, atomic_write
+from kit.harness.summary import STOPPED, write_json
+
+logger = logging.getLogger(__name__)
+
+Encoder = Callable[[], Mapping[str, bytes]]
+"""Gives a checkpoint's files; called outside the training thread on a snapshot that no longer changes."""
+
+
+class RobustOutputManager:
+    """Writes the three layers of one run.
+
+    ``draw`` is asked for fresh figures at every export and must not block; ``encode`` arguments turn a snapshot
+    into files in the background. Raises StorageError where writing failed: at the second failed checkpoint in a
+    row, the first being a warning; the checkpoints before stay intact.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config_hash: str,
+        *,
+        cadence: Cadence | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        draw: Callable[[], None] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.cadence = cadence or Cadence()
+        self.checkpoints = CheckpointStore(folder.checkpoints, config_hash, keep=self.cadence.keep)
+        self.checkpoint_cost_s = 0.0
+        self.checkpoint_bytes = 0
+        self._clock = clock
+        self._draw = draw
+        self._metrics: AppendOnlyRows | None = None
+        self._times: AppendOnlyRows | None = None
+        self._background = ThreadPoolExecutor(1, thread_name_prefix="kit-checkpoint")
+        self._pending: Future[CheckpointRef] | None = None
+        self._failures = 0
+        self._last_checkpoint_s = clock.monotonic()
+        self._last_checkpoint_step = 0
+        self._last_export_s = clock.monotonic()
+        self._last_export_step = 0
+
+    # Layer 1
+
+    def checkpoint_due(self, step: int) -> bool:
+        """Whether a checkpoint should be taken at this boundary (by steps where those are set, else by time)."""
+        every = self.cadence.checkpoint_every_steps
+        if every is not None:
+            return step // every > self._last_checkpoint_step // every
+        waited = self._clock.monotonic() - self._last_checkpoint_s
+        if waited < self.cadence.checkpoint_min_s:
+            return False
+        return waited >= self.cadence.checkpoint_interval_s(self.checkpoint_cost_s)
+
+    def save_checkpoint(self, step: int, encode: Encoder, *, exact: bool, extra: Mapping[str, Any]) -> None:
+        """Persist a snapshot in the background; a second one waits for the first (they commit in order)."""
+        self.settle()
+        began = self._clock.monotonic()
+        self._last_checkpoint_s, self._last_checkpoint_step = began, step
+
+        def persist() -> CheckpointRef:
+            files = encode()
+            reference = self.checkpoints.save(step, files, exact=exact, extra=dict(extra))
+            self.checkpoint_cost_s = self._clock.monotonic() - began
+            self.checkpoint_bytes = sum(len(content) for content in files.values())
+            return reference
+
+        self._pending = self._background.submit(persist)
+
+    def settle(self) -> None:
+        """Wait for the checkpoint being written; see the class for what a failure does."""
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        try:
+            pending.result()
+        except (StorageError, OSError) as error:
+            self._failures += 1
+            if self._failures > 1:
+                raise StorageError(f"Two checkpoints in a row could not be written: {error}") from error
+            logger.warning("A checkpoint could not be written, the next one is tried as usual: %s", error)
+        else:
+            self._failures = 0
+
+    def poll(self) -> None:
+        """Take note of a checkpoint that has finished, without waiting for one that has not."""
+        if self._pending is not None and self._pending.done():
+            self.settle()
+
+    # Layer 2
+
+    def open_rows(self, step: int) -> None:
+        """Open metrics.csv and timing.csv for appending after ``step``: later rows belong to a lost future."""
+        self._metrics = AppendOnlyRows(self.folder.metrics, ["step"])
+        self._times = AppendOnlyRows(self.folder.timing_rows, ["step", "time_s", "session"])
+        self._metrics.truncate_after(step)
+        self._times.truncate_after(step)
+        self._last_checkpoint_step = self._last_export_step = step
+
+    def record(self, step: int, metrics: Mapping[str, float | int | str | None]) -> None:
+        """Append one row to metrics.csv. Steps must increase; values must not depend on time."""
+        if self._metrics is None:
+            self.open_rows(step - 1)
+        assert self._metrics is not None
+        self._metrics.append({"step": step, **metrics})
+
+    def record_time(self, step: int, elapsed_s: float, session: int) -> None:
+        """Append one row to timing.csv."""
+        if self._times is not None:
+            self._times.append({"step": step, "time_s": round(elapsed_s, 3), "session": session})
+
+    def export_due(self, step: int) -> bool:
+        """Whether layer 2 should be refreshed at this boundary."""
+        every = self.cadence.export_every_steps
+        if step // every <= self._last_export_step // every:
+            return False
+        return self._clock.monotonic() - self._last_export_s >= self.cadence.export_min_s
+
+    def save_intermediate_results(self, step: int) -> None:
+        """Export layer 2: make what was appended durable and ask for fresh figures."""
+        self._last_export_s, self._last_export_step = self._clock.monotonic(), step
+        for rows in (self._metrics, self._times):
+            if rows is not None:
+                rows.sync()
+        if self._draw is not None:
+            self._draw()
+
+    def save_best(self, step: int, content: bytes, *, name: str, metric: str, value: float) -> None:
+        """Keep the best model so far: the file, then best.json with its sha256, step and value."""
+        self.folder.best.mkdir(exist_ok=True)
+        atomic_write(self.folder.best / name, content)
+        digest = hashlib.sha256(content).hexdigest()
+        facts = {"file": name, "sha256": digest, "bytes": len(content), "step": step, "metric": metric, "value": value}
+        write_json(self.folder.best / "best.json", facts)
+
+    # Layer 3
+
+    def finalise(self, *, status: str, reason: str, more: Mapping[str, Any] | None = None) -> ArchiveRef:
+        """Write the summary and the archive: zip with SHA256SUMS, and its own sha256 beside it."""
+        try:
+            self.settle()
+        finally:
+            self.close()
+        with FileLock(self.folder.finalising):
+            write_json(self.folder.summary, summary_from_disk(self.folder, status=status, reason=reason, more=more))
+            return package(self.folder.root)
+
+    def on_timeout_signal(self) -> ArchiveRef | None:
+        """The machine is about to end: finalise what is there and return; never leaves the interpreter."""
+        try:
+            return self.finalise(status=STOPPED, reason="timeout_signal")
+        except KitError:
+            logger.exception("Finalising failed; layers 1 and 2 are on disk, `package` makes the archive from them.")
+            return None
+
+    def close(self) -> None:
+        """End the background thread and close the row files."""
+        self._background.shutdown(wait=True)
+        for rows in (self._metrics, self._times):
+            if rows is not None:
+                rows.close()

@@ -1,0 +1,73 @@
+"""How a run stands: summary.json, and the ledger of the sessions that worked on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from kit.errors import IntegrityError
+from kit.harness.run_folder import RunFolder
+from kit.harness.store import atomic_write
+
+COMPLETE, STOPPED, FAILED = "complete", "stopped", "failed"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in ``path``, or an empty one where there is no such file.
+
+    Raises:
+        IntegrityError: the file is there but holds no JSON object.
+    """
+    try:
+        data = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise IntegrityError(f"{path} is not valid JSON: {error}.", [str(path)]) from error
+    if not isinstance(data, dict):
+        raise IntegrityError(f"{path} does not hold a JSON object.", [str(path)])
+    return data
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write ``data`` atomically, indented for people."""
+    atomic_write(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+@dataclass
+class SessionEntry:
+    """One session's share of a run: ``elapsed_s`` is wall time from the launch of its command."""
+
+    session: int
+    began: str
+    elapsed_s: float
+    first_step: int
+    last_step: int
+    end: str
+
+
+class SessionLedger:
+    """sessions.json: every session that worked on the run, the present one last."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._path = folder.sessions
+        rows = read_json(self._path).get("sessions", [])
+        self.entries = [SessionEntry(**row) for row in rows]
+
+    def begin(self, began: str, first_step: int) -> SessionEntry:
+        """Add the session that starts now. Nothing is written before ``save``."""
+        entry = SessionEntry(len(self.entries) + 1, began, 0.0, first_step, first_step, "running")
+        self.entries.append(entry)
+        return entry
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds, summed over sessions."""
+        return sum(entry.elapsed_s for entry in self.entries)
+
+    def save(self) -> None:
+        """Write the ledger."""
+        write_json(self._path, {"sessions": [asdict(entry) for entry in self.entries]})

@@ -1,0 +1,129 @@
+"""The harness at stable-baselines3's boundaries: measures, keeps safe and stops, always between two rollouts."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from stable_baselines3.common.callbacks import BaseCallback
+
+from kit.sb3.evaluation import Evaluation
+from kit.sb3.state import ExactState
+from kit.session import TrainingSession
+
+
+class SessionCallback(BaseCallback):
+    """Drives a TrainingSession from ``learn``.
+
+    All work is done in ``on_rollout_start``, the only point at which a capture continues bit for bit: metrics and
+    evaluation that are due by steps, then whatever the session finds due by time. ``on_step`` is a hot path and
+    only answers whether to go on.
+    """
+
+    def __init__(
+        self, session: TrainingSession, state: ExactState, evaluation: Evaluation | None, restored: dict[str, Any] | None
+    ) -> None:
+        super().__init__()
+        self._session = session
+        self._state = state
+        self._evaluation = evaluation
+        self._restored = restored
+        self._go = True
+        self._updates = 0
+        self._steps = 0
+        self._every = session.metrics_every
+        self._measured, self._evaluated, self._best = 0, 0, None
+        if restored is not None:
+            marks = restored["callback"]
+            self._measured, self._evaluated, self._best = marks["measured"], marks["evaluated"], marks["best"]
+
+    def _on_step(self) -> bool:
+        return self._go
+
+    def on_step(self) -> bool:
+        """Whether to go on; nothing else, since this runs at every step."""
+        return self._go and self.model.num_timesteps < self._session.total_timesteps
+
+    def _on_training_start(self) -> None:
+        self._steps, self._updates = self.model.num_timesteps, int(getattr(self.model, "_n_updates", 0))
+
+    def _on_rollout_start(self) -> None:
+        session, model = self._session, self.model
+        step = model.num_timesteps
+        self._account(step)
+        if self._restored is not None:
+            self._state.restore_generators(self._restored["model"])
+            self._restored = None
+        elif step // self._every > self._measured // self._every or self._evaluation_due(step):
+            self.measure()
+        learns = step >= getattr(model, "learning_starts", 0)
+        if not session.boundary(step, self.capture):
+            self._go = False
+        session.timer.switch("rollout" if learns else "collect")
+
+    def _on_rollout_end(self) -> None:
+        self._session.timer.switch("update")
+
+    def _account(self, step: int) -> None:
+        """Credit the phases with the environment and gradient steps since the last boundary."""
+        timer = self._session.timer
+        starts = getattr(self.model, "learning_starts", 0)
+        collected = max(0, min(step, starts) - self._steps)
+        timer.add_count("collect", collected)
+        timer.add_count("rollout", step - self._steps - collected)
+        updates = int(getattr(self.model, "_n_updates", 0))
+        timer.add_count("update", updates - self._updates)
+        self._steps, self._updates = step, updates
+
+    def _evaluation_due(self, step: int) -> bool:
+        evaluation = self._evaluation
+        return evaluation is not None and step // evaluation.every > self._evaluated // evaluation.every
+
+    def measure(self, *, final: bool = False) -> None:
+        """Write one row of metrics, with an evaluation where one is due (always at the end)."""
+        step = self.model.num_timesteps
+        row = self._training_metrics()
+        if self._evaluation is not None and (self._evaluation_due(step) or (final and self._evaluated < step)):
+            row.update(self._evaluate(step))
+        if step > self._measured:
+            self._session.record_row(step, row)
+        self._measured = step
+
+    def _training_metrics(self) -> dict[str, float | None]:
+        episodes = self.model.ep_info_buffer or ()
+        row: dict[str, float | None] = {
+            "episode_reward": sum(float(e["r"]) for e in episodes) / len(episodes) if episodes else None,
+            "episode_length": sum(float(e["l"]) for e in episodes) / len(episodes) if episodes else None,
+        }
+        logged = self.model.logger.name_to_value
+        row["train_loss"] = float(logged["train/loss"]) if "train/loss" in logged else None
+        if hasattr(self.model, "exploration_rate"):
+            row["exploration_rate"] = float(self.model.exploration_rate)
+        return row
+
+    def _evaluate(self, step: int) -> dict[str, float]:
+        evaluation, session = self._evaluation, self._session
+        assert evaluation is not None
+        with session.phase("evaluate", count=evaluation.episodes):
+            found = {name: float(value) for name, value in evaluation.run(self.model).items()}
+        self._evaluated = step
+        value = found[evaluation.metric]
+        if evaluation.better(value, self._best):
+            self._best = value
+            content = io.BytesIO()
+            self.model.save(content)
+            session.outputs.save_best(
+                step, content.getvalue(), name="model.zip", metric=evaluation.metric, value=value
+            )
+        return {f"eval_{name}": value for name, value in found.items()}
+
+    def capture(self) -> dict[str, Any]:
+        """Return the tree of the whole run: the model and what this callback remembers."""
+        marks = {"measured": self._measured, "evaluated": self._evaluated, "best": self._best}
+        return {"model": self._state.capture(), "callback": marks}
+
+    def finish(self) -> None:
+        """Training has reached its total: measure the end and take the last checkpoint."""
+        self._account(self.model.num_timesteps)
+        self.measure(final=True)
+        self._session.training_done(self.model.num_timesteps, self.capture)

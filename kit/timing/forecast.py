@@ -1,0 +1,158 @@
+"""The forecast: what a full run will take, from the phases that a quick test measured.
+
+Time = Σ over phases of (units in the full run × mean seconds a unit). Means, not medians: slow steps are part of a
+run. What happens once (setup, warm-up, finalisation) counts once, however many steps follow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kit.errors import UsageError
+from kit.harness.cadence import Cadence
+from kit.harness.deadline import Limits
+from kit.timing.history import Interval
+from kit.timing.plan import RunPlan
+
+ONCE = ("setup", "warm_up", "finalise")
+BY_TIME = ("checkpoint", "export")
+REDUCE_KEEPS = 0.75
+"""A run that does not fit is reduced if at least this share of its steps fits into one session, else split."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a quick test measured: phases by name with count and seconds, log and disk, and the plan of the run."""
+
+    timesteps: int
+    phases: Mapping[str, Mapping[str, float]]
+    plan: RunPlan
+    log_lines: float
+    log_bytes: float
+    checkpoint_cost_s: float
+    disk_fixed_bytes: float
+    disk_per_step_bytes: float
+    checkpoint_base_bytes: float
+
+    @classmethod
+    def from_json(cls, timing: Mapping[str, Any]) -> Measurement:
+        """Read it from timing.json.
+
+        Raises:
+            UsageError: the quick test measured nothing that a forecast could be made from.
+        """
+        measured = timing.get("measured") or {}
+        phases = {str(row["name"]): row for row in timing.get("phases", [])}
+        if not measured or not measured.get("timesteps") or not any(row["total_s"] > 0 for row in phases.values()):
+            raise UsageError("There is no quick test to forecast from: run `quick-test` first.")
+        rest = {name: float(value) for name, value in measured.items() if name not in ("timesteps", "plan")}
+        return cls(int(measured["timesteps"]), phases, RunPlan.from_json(measured["plan"]), **rest)
+
+    def counts(self) -> dict[str, float]:
+        """Units of each phase in the quick test."""
+        return {name: float(row["count"]) for name, row in self.phases.items()}
+
+
+def phase_forecast(
+    measured: Measurement, timesteps: int, cadence: Cadence | None = None
+) -> list[dict[str, float | str]]:
+    """Return a row a phase for a run of ``timesteps``: {name, count, mean_s, total_s}."""
+    cadence = cadence or Cadence()
+    counts, rows = measured.counts(), []
+    for name, row in measured.phases.items():
+        if name in BY_TIME:
+            continue
+        mean = float(row["total_s"]) / counts[name] if counts[name] else float(row["total_s"])
+        count = 1.0 if name in ONCE else measured.plan.count(name, timesteps, counts)
+        rows.append({"name": name, "count": count, "mean_s": float(row["total_s"]) if name in ONCE else mean})
+    busy_s = sum(float(row["count"]) * float(row["mean_s"]) for row in rows)
+    every_s = {
+        "checkpoint": cadence.checkpoint_interval_s(measured.checkpoint_cost_s),
+        "export": cadence.export_min_s,
+    }
+    for name in BY_TIME:
+        seen = measured.phases.get(name)
+        if seen is None or not counts[name]:
+            continue
+        times = busy_s / every_s[name] + 1  # and one at the end
+        rows.append({"name": name, "count": times, "mean_s": float(seen["total_s"]) / counts[name]})
+    return [{**row, "total_s": float(row["count"]) * float(row["mean_s"])} for row in rows]
+
+
+def predicted_s(measured: Measurement, timesteps: int) -> float:
+    """Return the seconds that a run of ``timesteps`` takes, from the launch of its command to its exit."""
+    return sum(float(row["total_s"]) for row in phase_forecast(measured, timesteps))
+
+
+def forecast(measured: Measurement, timesteps: int, limits: Limits, interval: Interval) -> dict[str, Any]:
+    """Return the forecast with its interval, verdict and options (the keys of ``extrapolate --json``).
+
+    ``verdict``: ``fit`` when the upper bound ends by the soft deadline; else ``reduce`` when at least three quarters
+    of the steps do, else ``split`` over sessions.
+    """
+    if timesteps < 1:
+        raise UsageError(f"timesteps must be at least 1, not {timesteps}.")
+    total_s = predicted_s(measured, timesteps)
+    low_s, high_s = interval.around(total_s)
+    limit_s = limits.session_s or limits.hard_s
+    fitting = largest_that_fits(measured, timesteps, limits.soft_s / interval.factor)
+    if high_s <= limits.soft_s:
+        verdict = "fit"
+    else:
+        verdict = "reduce" if fitting >= REDUCE_KEEPS * timesteps else "split"
+    return {
+        "total_timesteps": timesteps,
+        "predicted_s": total_s,
+        "low_s": low_s,
+        "high_s": high_s,
+        "level": interval.level,
+        "calibrated": interval.calibrated,
+        "pairs": interval.pairs,
+        "phases": phase_forecast(measured, timesteps),
+        "log_lines": round(measured.log_lines / measured.timesteps * timesteps),
+        "log_bytes": round(measured.log_bytes / measured.timesteps * timesteps),
+        "disk_bytes": round(disk_bytes(measured, timesteps)),
+        "verdict": verdict,
+        "limit_s": limit_s,
+        "soft_limit_s": limits.soft_s,
+        "safety_factor": limit_s / total_s if total_s else math.inf,
+        "options": _options(measured, timesteps, limits, interval, fitting, fits=verdict == "fit"),
+    }
+
+
+def disk_bytes(measured: Measurement, timesteps: int) -> float:
+    """Return the size of the run folder at its end: two checkpoints, rows, figures, and all of it again as archive."""
+    checkpoint = measured.plan.checkpoint_bytes(measured.checkpoint_base_bytes, timesteps)
+    folder = measured.disk_fixed_bytes + measured.disk_per_step_bytes * timesteps + 2 * checkpoint
+    return 2 * folder
+
+
+def largest_that_fits(measured: Measurement, timesteps: int, limit_s: float) -> int:
+    """Return the most steps, at most ``timesteps``, whose run ends by ``limit_s`` (0 when not even one does)."""
+    if predicted_s(measured, timesteps) <= limit_s:
+        return timesteps
+    low, high = 0, timesteps
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if predicted_s(measured, middle) <= limit_s else (low, middle)
+    return low
+
+
+def _options(
+    measured: Measurement, timesteps: int, limits: Limits, interval: Interval, fitting: int, *, fits: bool
+) -> list[dict[str, Any]]:
+    """A: the full run in one session. B: reduced (half, as insurance, where the full one fits). C: split over sessions."""
+    reduced = max(1, timesteps // 2 if fits else fitting)
+    total_s = predicted_s(measured, timesteps)
+    once_s = predicted_s(measured, 1)
+    room_s = limits.soft_s / interval.factor - once_s
+    sessions = max(2, math.ceil((total_s - once_s) / room_s)) if room_s > 0 else 0
+    split_s = total_s + (sessions - 1) * once_s if sessions else math.inf
+    return [
+        {"name": "A", "timesteps": timesteps, "sessions": 1, "predicted_s": total_s},
+        {"name": "B", "timesteps": reduced, "sessions": 1, "predicted_s": predicted_s(measured, reduced)},
+        {"name": "C", "timesteps": timesteps, "sessions": sessions, "predicted_s": split_s},
+    ]

@@ -1,0 +1,112 @@
+"""Where the time of a run goes: a stopwatch that is always in exactly one phase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from kit.harness.clock import SYSTEM_CLOCK, Clock
+
+PHASES = ("setup", "warm_up", "collect", "rollout", "update", "evaluate", "checkpoint", "export", "finalise")
+CPU_SAMPLE_EVERY = 32
+
+
+@dataclass
+class Phase:
+    """The account of one phase. ``count`` is in the phase's own unit: environment steps, gradient steps, episodes …"""
+
+    name: str
+    count: float = 0.0
+    total_s: float = 0.0
+    sampled_wall_s: float = 0.0
+    sampled_cpu_s: float = 0.0
+    visits: int = 0
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds of this process in the phase, scaled up from the visits on which it was read."""
+        if self.sampled_wall_s <= 0:
+            return 0.0
+        return self.total_s * self.sampled_cpu_s / self.sampled_wall_s
+
+    def as_row(self) -> dict[str, float | str]:
+        """Return ``{name, count, total_s, mean_s, cpu_s}``; ``mean_s`` is seconds for one unit of ``count``."""
+        mean = self.total_s / self.count if self.count else 0.0
+        return {
+            "name": self.name,
+            "count": self.count,
+            "total_s": self.total_s,
+            "mean_s": mean,
+            "cpu_s": self.cpu_s,
+        }
+
+
+class PhaseTimer:
+    """Attributes every instant to one phase; nested phases are exclusive of each other.
+
+    ``switch`` is for hot paths (rollout and update alternate every few milliseconds): it reads the CPU clock
+    only on every 32nd visit of a phase, since that is a system call.
+    """
+
+    def __init__(
+        self, clock: Clock = SYSTEM_CLOCK, initial: str = "setup", began: float | None = None
+    ) -> None:
+        self._clock = clock
+        self._now: Callable[[], float] = clock.monotonic
+        self.phases: dict[str, Phase] = {}
+        self._current = self._phase(initial)
+        self._since = clock.monotonic() if began is None else began
+        self._cpu_since: float | None = 0.0 if began is not None else clock.cpu()
+        self._current.visits = 1
+
+    @property
+    def current(self) -> str:
+        """The phase that the clock runs for now."""
+        return self._current.name
+
+    def _phase(self, name: str) -> Phase:
+        phase = self.phases.get(name)
+        if phase is None:
+            phase = self.phases[name] = Phase(name)
+        return phase
+
+    def switch(self, name: str, count: float = 0.0) -> None:
+        """End the current phase, crediting it with ``count`` units, and enter ``name``."""
+        now = self._now()
+        current = self._current
+        elapsed = now - self._since
+        current.total_s += elapsed
+        current.count += count
+        self._since = now
+        phase = self._phase(name)
+        sample = phase.visits % CPU_SAMPLE_EVERY == 0
+        phase.visits += 1
+        if sample or self._cpu_since is not None:
+            cpu = self._clock.cpu()
+            if self._cpu_since is not None:
+                current.sampled_cpu_s += cpu - self._cpu_since
+                current.sampled_wall_s += elapsed
+            self._cpu_since = cpu if sample else None
+        self._current = phase
+
+    @contextmanager
+    def phase(self, name: str, count: float = 1.0) -> Iterator[None]:
+        """Be in ``name`` inside the block (``count`` units of it), then back in the phase before."""
+        outer = self._current.name
+        self.switch(name)
+        try:
+            yield
+        finally:
+            self.switch(outer, count)
+
+    def add_count(self, name: str, count: float) -> None:
+        """Credit a phase with units done, apart from its time."""
+        self._phase(name).count += count
+
+    def rows(self) -> list[dict[str, float | str]]:
+        """Return a row a phase up to this instant, in the order of PHASES, others after them."""
+        self.switch(self._current.name)
+        known: Sequence[str] = [name for name in PHASES if name in self.phases]
+        others = [name for name in self.phases if name not in PHASES]
+        return [self.phases[name].as_row() for name in [*known, *others]]

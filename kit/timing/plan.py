@@ -1,0 +1,66 @@
+"""The plan: how many units of each phase a run of N environment steps consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class PhasePlan:
+    """Units of one phase: ``fixed + per_step · (steps between from_step and until_step)``."""
+
+    fixed: float = 0.0
+    per_step: float = 0.0
+    from_step: int = 0
+    until_step: int | None = None
+
+    def count(self, timesteps: int) -> float:
+        """Return the units that a run of ``timesteps`` has."""
+        end = timesteps if self.until_step is None else min(timesteps, self.until_step)
+        return self.fixed + self.per_step * max(0, end - self.from_step)
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a full run is made of.
+
+    Attributes:
+        phases: units by phase.
+        rates: phases whose units follow another's, as measured: gradient steps follow environment steps.
+        checkpoint_bytes_per_step: growth of a checkpoint (the replay buffer), bytes an environment step.
+        checkpoint_up_to_steps: where that growth ends.
+    """
+
+    phases: Mapping[str, PhasePlan] = field(default_factory=dict)
+    rates: Mapping[str, str] = field(default_factory=dict)
+    checkpoint_bytes_per_step: float = 0.0
+    checkpoint_up_to_steps: int = 0
+
+    def count(self, phase: str, timesteps: int, measured: Mapping[str, float]) -> float:
+        """Return the units of ``phase`` in a run of ``timesteps``; ``measured`` are those of the quick test."""
+        if phase in self.rates:
+            leader = self.rates[phase]
+            seen = measured.get(leader, 0.0)
+            return measured.get(phase, 0.0) / seen * self.count(leader, timesteps, measured) if seen else 0.0
+        return self.phases[phase].count(timesteps) if phase in self.phases else measured.get(phase, 0.0)
+
+    def checkpoint_bytes(self, base_bytes: float, timesteps: int) -> float:
+        """Return the size of the last checkpoint; ``base_bytes`` is what does not grow."""
+        return base_bytes + self.checkpoint_bytes_per_step * min(timesteps, self.checkpoint_up_to_steps)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self) | {"phases": {name: asdict(plan) for name, plan in self.phases.items()}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RunPlan:
+        """Read what ``as_json`` wrote."""
+        phases = {name: PhasePlan(**plan) for name, plan in data.get("phases", {}).items()}
+        return cls(
+            phases,
+            dict(data.get("rates", {})),
+            float(data.get("checkpoint_bytes_per_step", 0.0)),
+            int(data.get("checkpoint_up_to_steps", 0)),
+        )
