@@ -27,7 +27,7 @@ TEMPORARY = re.compile(
     r"\.(?P<name>.+)\.(?P<pid>[0-9]+)\.(?P<token>[0-9a-f]{8})\.(?P<kind>tmp|old)", re.DOTALL
 )
 IN_FLIGHT: set[str] = set()
-"""Names of this process's own temporaries: a process id comes back after a restart, so the id alone does not tell."""
+"""This process's own temporaries: a process id comes back after a restart, so the id alone does not tell."""
 
 
 def is_temporary(name: str) -> bool:
@@ -78,8 +78,8 @@ def make_durable(path: Path) -> None:
     try:
         sync_directory(path.parent)
     except OSError as error:
-        text = f"{path} is written, but its folder cannot be synced ({error.strerror}): not safe from a
-        power failure." raise StorageError(error.errno, text) from error
+        text = f"{path} is written, but its folder cannot be synced: {error.strerror}."
+        raise StorageError(error.errno, text) from error
 
 
 def sync_directory(folder: Path) -> None:

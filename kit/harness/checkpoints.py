@@ -1,36 +1,41 @@
 """Layer 1: checkpoints, what a run resumes from.
 
 A checkpoint is a directory ``step-000012000`` with data files and, written last, ``manifest.json`` with
-their sizes and SHA-256 sums; the directory appears by one rename when everything in it is on disk. The
-manifest sums up itself too, so no byte of a checkpoint can change unnoticed. Loading walks back from the
-newest to the first that verifies, and hands out only bytes that were verified. How a model becomes bytes is
-not known here: names and contents are handed in.
+their sizes and SHA-256 sums; it appears by one rename when everything in it is on disk. Loading walks back
+from the newest to the first that verifies, and hands out only bytes that were checked. How a model becomes
+bytes is not known here: names and contents are handed in.
 
 Covered: kills at any instant, full disks, flipped bytes, another configuration's checkpoints in the same
-folder. Not covered: an attacker who can write the folder (a manifest is a checksum, not a signature).
+folder.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from kit.errors import ConfigMismatchError, IntegrityError, UsageError
-from kit.harness.atomic import atomic_write
-from kit.harness.store import committed_directory, discard, sha256_file, sweep
+from kit.harness.atomic import storage_errors
+from kit.harness.manifest import (
+    MANIFEST,
+    STEP_FOLDER,
+    CheckpointRef,
+    FileRecord,
+    compare,
+    damaged,
+    is_plain_name,
+    read_manifest,
+    verify_checkpoint,
+)
+from kit.harness.store import committed_directory, retire, sha256_file, sweep
+
+__all__ = ["CheckpointRef", "CheckpointStore", "Content", "FileRecord", "Skipped"]
 
 logger = logging.getLogger(__name__)
-
-SCHEMA = 1
-MANIFEST = "manifest.json"
-_FOLDER = re.compile(r"step-([0-9]{9,})")
 
 Content = bytes | bytearray | memoryview | Callable[[BinaryIO], None]
 """A file of a checkpoint: its bytes, or a function that writes them to a binary file."""
@@ -38,45 +43,20 @@ Skipped = Callable[[Path, str], None]
 """Told of a checkpoint that was passed over: its folder, and why."""
 
 
-@dataclass(frozen=True)
-class FileRecord:
-    """One data file of a checkpoint: name, size in bytes, SHA-256 in hexadecimal."""
-
-    name: str
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class CheckpointRef:
-    """A checkpoint whose manifest has been read; ``extra`` is what the saver put beside the data."""
-
-    path: Path
-    step: int
-    config_hash: str
-    exact: bool
-    files: tuple[FileRecord, ...]
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def bytes(self) -> int:
-        """The size of the data files together."""
-        return sum(record.bytes for record in self.files)
-
-
 class CheckpointStore:
-    """The checkpoints of one run, in the folder ``root``, made at the first save.
+    """The checkpoints of one run, in the folder ``root``, which is made at the first save.
 
-    ``keep`` newest ones that verify are kept. Those of another configuration are never deleted. Safe to
-    call from several threads of one process.
+    The ``keep`` newest that verify are kept. Those of another configuration are never deleted. Safe to call
+    from several threads of one process.
     """
 
     def __init__(self, root: Path, config_hash: str, keep: int = 2) -> None:
         if keep < 1:
             raise UsageError(f"At least one checkpoint must be kept, not {keep}.")
-        self.root, self.config_hash, self.keep = root, config_hash, keep self._lock = threading.Lock()
-        self._sound: set[Path] = set()  # verified or written by this process: pruning need not hash them
-        again
+        self.root, self.config_hash, self.keep = root, config_hash, keep
+        self._lock = threading.Lock()
+        # Verified or written by this process: pruning need not hash them again.
+        self._sound: set[Path] = set()
 
     def save(
         self,
@@ -107,20 +87,19 @@ class CheckpointStore:
             standing = self._standing(path)
             if standing is not None:
                 return standing
-            _make_folder(self.root)
+            with storage_errors(self.root):
+                self.root.mkdir(parents=True, exist_ok=True)
             sweep(self.root)
             with committed_directory(path) as temporary:
-                records = [_write_file(temporary / name, files[name]) for name in sorted(files)]
-                data = _encode_manifest(step, self.config_hash, exact, records, dict(extra or {}))
-                # Last, and atomically: a directory without it is no checkpoint, whatever moved it here.
-                (temporary / MANIFEST).write_bytes(data)
+                records = tuple(_write_file(temporary / name, files[name]) for name in sorted(files))
+                reference = CheckpointRef(path, step, self.config_hash, exact, records, dict(extra or {}))
+                (temporary / MANIFEST).write_bytes(reference.encode())
             self._sound.add(path)
-            reference = read_manifest(path)
-            self._prune(reference)
+            self._prune(path)
             return reference
 
     def refs(self) -> Iterator[CheckpointRef]:
-        """Yield every checkpoint with a readable manifest, newest first, data unverified, any configuration."""
+        """Yield every checkpoint with a readable manifest, newest first, data unverified, any hash."""
         for path in self._folders():
             try:
                 yield read_manifest(path)
@@ -130,8 +109,8 @@ class CheckpointStore:
     def newest(self, skipped: Skipped | None = None) -> CheckpointRef | None:
         """Return the newest checkpoint that verifies, or None.
 
-        This configuration's come before any of another's: one of those is returned only where there is none
-        of this one's, and :meth:`load` refuses it. ``skipped`` is told of each one passed over.
+        This configuration's come before any of another's: one of those is returned only where none of this
+        one's is there, and :meth:`load` refuses it. ``skipped`` is told of each one passed over.
         """
         foreign: CheckpointRef | None = None
         with self._lock:
@@ -139,9 +118,10 @@ class CheckpointStore:
                 try:
                     reference = verify_checkpoint(path)
                 except IntegrityError as error:
-                    logger.warning("Checkpoint %s is passed over: %s", path.name, error)
                     if skipped is not None:
                         skipped(path, str(error))
+                    else:
+                        logger.warning("Checkpoint %s is passed over: %s", path.name, error)
                     continue
                 if reference.config_hash == self.config_hash:
                     self._sound.add(path)
@@ -168,13 +148,14 @@ class CheckpointStore:
             try:
                 data = (reference.path / record.name).read_bytes()
             except OSError as error:
-                raise _damaged(reference.path, f"{record.name} cannot be read: {error.strerror}", record.name) from error
-            _compare(reference.path, record, len(data), hashlib.sha256(data).hexdigest())
+                why = f"{record.name} cannot be read: {error.strerror}"
+                raise damaged(reference.path, why, record.name) from error
+            compare(reference.path, record, len(data), hashlib.sha256(data).hexdigest())
             contents[record.name] = data
         return contents
 
     def paths(self, reference: CheckpointRef) -> dict[str, Path]:
-        """Return where the data files lie, after verifying them: for files that are better mapped than read.
+        """Return where the data files lie, after verifying them: for files better mapped than read.
 
         Raises:
             ConfigMismatchError: Another configuration wrote it.
@@ -187,14 +168,15 @@ class CheckpointStore:
     def _folders(self) -> list[Path]:
         if not self.root.is_dir():
             return []
-        numbered = [(int(match[1]), path) for path in self.root.iterdir() if (match :=
-        _FOLDER.fullmatch(path.name))] return [path for _, path in sorted(numbered, reverse=True)]
+        matches = ((STEP_FOLDER.fullmatch(path.name), path) for path in self.root.iterdir())
+        numbered = [(int(match[1]), path) for match, path in matches if match is not None]
+        return [path for _, path in sorted(numbered, reverse=True)]
 
     def _refuse_foreign(self, reference: CheckpointRef) -> None:
         if reference.config_hash != self.config_hash:
             raise ConfigMismatchError(
-                f"{reference.path} was written by another configuration ({reference.config_hash}, this one is "
-                f"{self.config_hash}).",
+                f"{reference.path} was written by another configuration: its hash is "
+                f"{reference.config_hash!r}, this run's {self.config_hash!r}.",
                 {"config_hash": (reference.config_hash, self.config_hash)},
             )
 
@@ -203,105 +185,42 @@ class CheckpointStore:
         if not path.exists():
             return None
         try:
-            reference = verify_checkpoint(path)
+            self._refuse_foreign(read_manifest(path))
+            return verify_checkpoint(path)
         except IntegrityError as error:
             logger.warning("Checkpoint %s is replaced: %s", path.name, error)
             return None
-        self._refuse_foreign(reference)
-        return reference
 
-    def _prune(self, saved: CheckpointRef) -> None:
-        """Delete this configuration's checkpoints but the ``keep`` newest that verify and the one just saved."""
+    def _prune(self, saved: Path) -> None:
+        """Delete this configuration's checkpoints but the ``keep`` newest sound ones and the new one."""
         kept = 0
         for reference in self.refs():
             if reference.config_hash != self.config_hash:
                 continue
             if kept < self.keep and self._is_sound(reference):
                 kept += 1
-            elif reference.path != saved.path:
-                # The manifest goes last in time and first in deletion: half-deleted, it is no checkpoint any more.
-                (reference.path / MANIFEST).unlink(missing_ok=True)
-                discard(reference.path)
+            elif reference.path != saved and retire(reference.path):
                 self._sound.discard(reference.path)
 
     def _is_sound(self, reference: CheckpointRef) -> bool:
-        if reference.path in self._sound and all(
-            _size(reference.path / record.name) == record.bytes for record in reference.files
-        ):
-            return True
-        try:
-            verify_checkpoint(reference.path)
-        except IntegrityError:
-            return False
-        self._sound.add(reference.path)
+        if reference.path not in self._sound:
+            try:
+                verify_checkpoint(reference.path)
+            except IntegrityError:
+                return False
+            self._sound.add(reference.path)
         return True
-
-
-def read_manifest(path: Path) -> CheckpointRef:
-    """Read the manifest of the checkpoint in folder ``path``, without its data.
-
-    Raises:
-        IntegrityError: It is missing, damaged, of another schema, or not this folder's.
-    """
-    try:
-        data = (path / MANIFEST).read_bytes()
-    except OSError as error:
-        raise _damaged(path, f"{MANIFEST} cannot be read: {error.strerror}", MANIFEST) from error
-    try:
-        content = json.loads(data) records = tuple(FileRecord(str(f["name"]), int(f["bytes"]),
-        str(f["sha256"])) for f in content["files"]) reference = CheckpointRef(
-            path, int(content["step"]), str(content["config_hash"]), bool(content["exact"]), records,
-            content["extra"]
-        )
-        schema = content["schema"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(path, f"{MANIFEST} is no manifest ({error})", MANIFEST) from error
-    if schema != SCHEMA:
-        raise _damaged(path, f"{MANIFEST} has schema {schema!r}, this version reads {SCHEMA}", MANIFEST)
-    if data != _encode_manifest(
-        reference.step, reference.config_hash, reference.exact, list(records), dict(reference.extra)
-    ):
-        raise _damaged(path, f"{MANIFEST} is not as it was written", MANIFEST)
-    if (match := _FOLDER.fullmatch(path.name)) and int(match[1]) != reference.step:
-        raise _damaged(path, f"{MANIFEST} is that of step {reference.step}", MANIFEST)
-    return reference
-
-
-def verify_checkpoint(path: Path) -> CheckpointRef:
-    """Read and check the checkpoint in folder ``path``: its manifest, and size and SHA-256 of every file.
-
-    Raises:
-        IntegrityError: Something is missing, changed or too much; ``bad`` names the files.
-    """
-    reference = read_manifest(path)
-    for record in reference.files:
-        file = path / record.name
-        if (size := _size(file)) is None:
-            raise _damaged(path, f"{record.name} is missing", record.name)
-        # A wrong size needs no hashing to be told.
-        _compare(path, record, size, sha256_file(file) if size == record.bytes else record.sha256)
-    known = {record.name for record in reference.files} | {MANIFEST}
-    if surplus := sorted(entry.name for entry in path.iterdir() if entry.name not in known):
-        raise _damaged(path, f"{', '.join(surplus)} is in no manifest", *surplus)
-    return reference
 
 
 def _check_request(step: int, files: Mapping[str, Content]) -> None:
     if step < 0:
         raise UsageError(f"A checkpoint's step must be zero or more, not {step}.")
     for name in files:
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,199}", name) or name == MANIFEST:
+        if not is_plain_name(name):
             raise UsageError(
-                f"Not a name for a checkpoint's file: {name!r}. Legal: letters, digits, '_', '-' and '.', not a dot "
-                f"first, and not {MANIFEST!r}."
+                f"Not a name for a checkpoint's file: {name!r}. Legal: letters, digits, '_', '-' and '.', "
+                f"with no dot first, and not {MANIFEST!r}."
             )
-
-
-def _make_folder(folder: Path) -> None:
-    from kit.harness.atomic import storage_errors
-
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _write_file(path: Path, content: Content) -> FileRecord:
@@ -314,37 +233,3 @@ def _write_file(path: Path, content: Content) -> FileRecord:
         return FileRecord(path.name, path.stat().st_size, sha256_file(path))
     size = content.nbytes if isinstance(content, memoryview) else len(content)
     return FileRecord(path.name, size, hashlib.sha256(content).hexdigest())
-
-
-def _encode_manifest(
-    step: int, config_hash: str, exact: bool, records: list[FileRecord], extra: dict[str, Any]
-) -> bytes:
-    content: dict[str, Any] = {
-        "schema": SCHEMA,
-        "step": step,
-        "config_hash": config_hash,
-        "exact": exact,
-        "files": [vars(record) for record in records],
-        "extra": extra,
-    }
-    try:
-        body = json.dumps(content, sort_keys=True)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"A checkpoint's extra must be JSON: {error}.") from error
-    content["sha256"] = hashlib.sha256(body.encode()).hexdigest()
-    return json.dumps(content, indent=1).encode() + b"\n"
-
-
-def _size(path: Path) -> int | None:
-    return path.stat().st_size if path.is_file() and not path.is_symlink() else None
-
-
-def _compare(path: Path, record: FileRecord, size: int, sha256: str) -> None:
-    if size != record.bytes:
-        raise _damaged(path, f"{record.name} has {size} bytes, the manifest says {record.bytes}", record.name)
-    if sha256 != record.sha256:
-        raise _damaged(path, f"{record.name} has another SHA-256 than the manifest says", record.name)
-
-
-def _damaged(path: Path, why: str, *names: str) -> IntegrityError:
-    return IntegrityError(f"{path}: {why}.", [f"{path.name}/{name}" for name in names])

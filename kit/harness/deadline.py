@@ -1,4 +1,4 @@
-"""Soft and hard deadlines: durations as people write them, the limits of a session, and how much is left of them.
+"""Soft and hard deadlines: durations as people write them, a session's limits, and how much is left of them.
 
 The soft deadline asks the run to stop at its next safe boundary (by default 10.5 h into a session of 12 h);
 the hard deadline finalises at once (11 h 50 m). Both are absolute monotonic times, so that the watchdog's
@@ -21,7 +21,7 @@ DEFAULT_HARD_S = 11 * HOUR_S + 50 * 60.0
 SOFT_SHARE = DEFAULT_SOFT_S / DEFAULT_SESSION_S
 """0.875: the soft deadline as a share of a session limit."""
 HARD_SHARE = DEFAULT_HARD_S / DEFAULT_SESSION_S
-"""0.986: the hard deadline as a share of a session limit (71/72, so that 12 h give 11 h 50 m to the second)."""
+"""0.986: the hard deadline as a share of a session limit (71/72: 12 h give 11 h 50 m to the second)."""
 
 LEGAL_FORMS = "20, 20s, 90m, 10.5h, 11h50m, 1h30m10s (a bare number is seconds)"
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
@@ -83,7 +83,7 @@ def format_duration(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a session may last, in seconds from its beginning. ``session_s`` is None where none was given."""
+    """How long a session may last, in seconds from its beginning. ``session_s`` is None where not given."""
 
     soft_s: float = DEFAULT_SOFT_S
     hard_s: float = DEFAULT_HARD_S
@@ -127,13 +127,15 @@ class Limits:
             hard_s = HARD_SHARE * length_s
             if soft_s is not None and session_s is None and soft_s >= hard_s:
                 hard_s = soft_s * HARD_SHARE / SOFT_SHARE
+            if soft_s is None:
+                soft_s = SOFT_SHARE * length_s
         if soft_s is None:
             soft_s = min(SOFT_SHARE * length_s, hard_s * SOFT_SHARE / HARD_SHARE)
         return cls(soft_s, hard_s, session_s)
 
 
 class Deadline:
-    """How much of a session is left. ``began_monotonic`` is an absolute time of the shared monotonic clock."""
+    """How much of a session is left. ``began_monotonic`` is on the shared monotonic clock."""
 
     def __init__(self, limits: Limits, began_monotonic: float, clock: Clock = SYSTEM_CLOCK) -> None:
         self.limits, self.began_monotonic, self.clock = limits, began_monotonic, clock

@@ -20,8 +20,9 @@ from kit.harness.checkpoints import CheckpointRef, CheckpointStore
 from kit.harness.clock import SYSTEM_CLOCK, Clock
 from kit.harness.finalise import summary_from_disk
 from kit.harness.lock import FileLock
+from kit.harness.rows import AppendOnlyRows
 from kit.harness.run_folder import RunFolder
-from kit.harness.store import AppendOnlyRows, atomic_write
+from kit.harness.atomic import atomic_write
 from kit.harness.summary import STOPPED, write_json
 
 logger = logging.getLogger(__name__)
@@ -154,19 +155,37 @@ class RobustOutputManager:
         self.folder.best.mkdir(exist_ok=True)
         atomic_write(self.folder.best / name, content)
         digest = hashlib.sha256(content).hexdigest()
-        facts = {"file": name, "sha256": digest, "bytes": len(content), "step": step, "metric": metric, "value": value}
+        facts = {
+            "file": name,
+            "sha256": digest,
+            "bytes": len(content),
+            "step": step,
+            "metric": metric,
+            "value": value,
+        }
         write_json(self.folder.best / "best.json", facts)
 
     # Layer 3
 
-    def finalise(self, *, status: str, reason: str, more: Mapping[str, Any] | None = None) -> ArchiveRef:
-        """Write the summary and the archive: zip with SHA256SUMS, and its own sha256 beside it."""
+    def finalise(
+        self,
+        *,
+        status: str,
+        reason: str,
+        more: Mapping[str, Any] | None = None,
+        report: Callable[[], object] | None = None,
+    ) -> ArchiveRef:
+        """Write the summary, the report and the archive: zip with SHA256SUMS, and its own sha256 beside it."""
         try:
             self.settle()
         finally:
             self.close()
         with FileLock(self.folder.finalising):
-            write_json(self.folder.summary, summary_from_disk(self.folder, status=status, reason=reason, more=more))
+            write_json(
+                self.folder.summary, summary_from_disk(self.folder, status=status, reason=reason, more=more)
+            )
+            if report is not None:
+                report()
             return package(self.folder.root)
 
     def on_timeout_signal(self) -> ArchiveRef | None:
@@ -174,7 +193,9 @@ class RobustOutputManager:
         try:
             return self.finalise(status=STOPPED, reason="timeout_signal")
         except KitError:
-            logger.exception("Finalising failed; layers 1 and 2 are on disk, `package` makes the archive from them.")
+            logger.exception(
+                "Finalising failed; layers 1 and 2 are on disk, `package` makes the archive from them."
+            )
             return None
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Which machine this is: Kaggle, Colab or local; where output goes, which limits hold, when the session began.
+"""Which machine this is: Kaggle, Colab or local. Where output goes, which limits hold, when a session began.
 
 Kaggle is tested for first: its image is built on Colab's and carries Colab's modules and variables too.
 """

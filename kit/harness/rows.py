@@ -18,9 +18,10 @@ import errno
 import io
 import itertools
 import logging
+import operator
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -34,12 +35,12 @@ logger = logging.getLogger(__name__)
 STEP = "step"
 _INTEGER = re.compile(r"-?[0-9]+")
 Value = SupportsFloat | SupportsIndex | str | None
-"""What a cell can be given: a number (NumPy scalars and 0-d tensors too), short text, or None for "not measured"."""
+"""What a cell can be given: a number (NumPy scalars, 0-d tensors too), text, or None for "not measured"."""
 
 
 @dataclass(frozen=True)
 class RowsCheck:
-    """How a file of rows stands: ``sound_bytes`` are good from the start; ``damage`` says what follows, or is None.
+    """How a file of rows stands: its first ``sound_bytes`` are good, ``damage`` says what follows.
 
     ``torn`` means that only the last line is at fault, as a kill may leave it: cutting it off repairs the
     file.
@@ -61,9 +62,9 @@ class AppendOnlyRows:
     are sound.
 
     Args:
-        path: The CSV file; made with its header where it does not exist. columns: The columns known from
-        the start, after ``step`` (which may be named first or left out). Those of an
-            existing file keep their order and come first.
+        path: The CSV file; made with its header where it does not exist.
+        columns: The columns known from the start, after ``step`` (which may be named first or left out). Those
+            of an existing file keep their order and come first.
 
     Raises:
         StorageError: The file cannot be written.
@@ -73,6 +74,7 @@ class AppendOnlyRows:
     def __init__(self, path: Path, columns: Iterable[str] = ()) -> None:
         self.path = path
         self.columns: tuple[str, ...] = ()
+        self._known: frozenset[str] = frozenset()
         self._wanted = _legal_columns(columns)
         self._last_step: int | None = None
         self._end = 0
@@ -90,6 +92,7 @@ class AppendOnlyRows:
             self.columns = self._wanted
             self._write(_line(self.columns))
             make_durable(self.path)
+        self._known = frozenset(self.columns)
         self._widen(self._wanted)
         return None
 
@@ -111,21 +114,27 @@ class AppendOnlyRows:
             IntegrityError: The file is damaged in the middle.
         """
         self._refuse_damage()
-        step = row.get(STEP)
-        if isinstance(step, bool) or not isinstance(step, SupportsIndex) or int(step.__index__()) < 0:
-            raise UsageError(
-                f"A row of {self.path.name} needs an integer step of zero or more, not {step!r}."
-            )
-        number = int(step.__index__())
+        step = self._step_of(row)
+        cells = {column: _text(value) for column, value in row.items()}
+        if not self._known.issuperset(cells):
+            self._widen(_legal_columns(cells))
+        self._write(_line([cells.get(column, "") for column in self.columns]))
+        self._last_step = step
+
+    def _step_of(self, row: Mapping[str, Value]) -> int:
+        step: Any = row.get(STEP)
+        try:
+            number = -1 if isinstance(step, bool) else int(operator.index(step))
+        except TypeError:
+            number = -1
+        if number < 0:
+            raise UsageError(f"A row of {self.path.name} needs a whole step of zero or more, not {step!r}.")
         if self._last_step is not None and number <= self._last_step:
             raise UsageError(
                 f"Steps of {self.path.name} must increase: {number} comes after {self._last_step}. "
                 "Resuming? truncate_after(step) drops the rows past it."
             )
-        if not row.keys() <= set(self.columns):
-            self._widen(_legal_columns(row))
-        self._write(_line(_text(row.get(column)) for column in self.columns))
-        self._last_step = number
+        return number
 
     def truncate_after(self, step: int) -> int:
         """Drop the rows whose step exceeds ``step``, durably; return how many lines that were.
@@ -204,9 +213,11 @@ class AppendOnlyRows:
             next(source)
             target.write(_line(columns))
             target.writelines(line[:-1] + b"," * len(new) + b"\n" for line in source)
+        with storage_errors(self.path):
+            file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         os.close(self._file)
-        self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-        self._end, self.columns = os.fstat(self._file).st_size, columns
+        self._file, self._end = file, os.fstat(file).st_size
+        self.columns, self._known = columns, frozenset(columns)
 
 
 def check_rows(path: Path) -> RowsCheck:
@@ -245,7 +256,7 @@ def read_rows(path: Path) -> Iterator[dict[str, int | float | str | None]]:
 
 
 def _complete_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield (offset after the newline, cells) of the lines that end in one; undecodable bytes are kept apart."""
+    """Yield (offset after the newline, cells) of the lines that end in one."""
     end = 0
     with path.open("rb") as file:
         for line in file:
@@ -302,18 +313,17 @@ def _text(value: Value) -> str:
         if not _is_clean(value):
             raise UsageError(f"Not text for a cell: {value!r}. Legal: printable characters on one line.")
         return value
-    for convert in (_integer, _real):
-        with contextlib.suppress(TypeError, AttributeError):
-            return convert(value)
-    raise UsageError(f"Not a value for a cell: {value!r}. Legal: a number, text, or None.")
-
-
-def _integer(value: Any) -> str:
-    return repr(int(value.__index__()))
-
-
-def _real(value: Any) -> str:
-    return float.__repr__(float(value))
+    if isinstance(value, float):
+        return float.__repr__(value)  # NumPy's own repr of its float64 is no number
+    number: Any = value
+    try:
+        return repr(operator.index(number))
+    except TypeError:
+        pass
+    try:
+        return repr(float(number))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"Not a value for a cell: {value!r}. Legal: a number, text, or None.") from error
 
 
 def _value(cell: str) -> int | float | str | None:
@@ -326,7 +336,10 @@ def _value(cell: str) -> int | float | str | None:
     return cell
 
 
-def _line(cells: Iterable[str]) -> bytes:
+def _line(cells: Sequence[str]) -> bytes:
+    plain = ",".join(cells)
+    if '"' not in plain and plain.count(",") == len(cells) - 1:
+        return plain.encode() + b"\n"
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerow(cells)
     return buffer.getvalue().encode()

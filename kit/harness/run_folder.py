@@ -127,3 +127,12 @@ class RunFolder:
                 raise StorageError(
                     f"The run folder cannot be written: {folder}: {error.strerror}."
                 ) from error
+
+
+def move_aside(folder: RunFolder) -> Path:
+    """Rename the run folder to the next free ``<name>.old-N`` and return that path; nothing is deleted."""
+    number = 1
+    while (aside := folder.root.with_name(f"{folder.root.name}.old-{number}")).exists():
+        number += 1
+    folder.root.rename(aside)
+    return aside

@@ -8,6 +8,7 @@ two.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import logging
 import os
@@ -36,6 +37,7 @@ __all__ = [
     "discard",
     "is_temporary",
     "regular_files",
+    "retire",
     "sha256_file",
     "sweep",
 ]
@@ -47,9 +49,9 @@ logger = logging.getLogger(__name__)
 def committed_directory(final: Path) -> Generator[Path, None, None]:
     """Give a new directory to fill, which becomes ``final`` when the block is left without an exception.
 
-    Everything in it is synced before the rename. A directory that stands at ``final`` is moved aside first,
-    since a rename onto a non-empty one fails, and deleted after; killed between the two, :func:`sweep` puts
-    it back.
+    Everything in it is synced before the rename. A directory that stands at ``final`` changes places with
+    the new one in one step. Where the file system cannot do that it is moved aside first (a rename onto a
+    non-empty directory fails); killed between the two, :func:`sweep` puts it back.
 
     Raises:
         StorageError: Writing failed; names the directory, and what was there before is intact.
@@ -65,13 +67,16 @@ def committed_directory(final: Path) -> Generator[Path, None, None]:
                 shutil.rmtree(temporary, ignore_errors=True)
                 raise
         make_durable(final)
-        if aside.exists():
-            discard(aside)
+        for replaced in (temporary, aside):
+            if replaced.exists():
+                discard(replaced)
 
 
 def _put_in_place(temporary: Path, final: Path, aside: Path) -> None:
     if not os.path.lexists(final):
         temporary.rename(final)
+        return
+    if _exchange(temporary, final):
         return
     final.rename(aside)
     try:
@@ -79,6 +84,15 @@ def _put_in_place(temporary: Path, final: Path, aside: Path) -> None:
     except OSError:
         aside.rename(final)
         raise
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two names in one step (Linux ``renameat2`` with RENAME_EXCHANGE); False where it cannot."""
+    with contextlib.suppress(OSError, AttributeError):
+        swap = ctypes.CDLL(None, use_errno=True).renameat2
+        at_cwd, rename_exchange = -100, 2
+        return bool(swap(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), rename_exchange) == 0)
+    return False
 
 
 def _sync_tree(folder: Path) -> None:
@@ -147,6 +161,17 @@ def discard(path: Path) -> bool:
         logger.warning("Cannot remove %s: %s.", path, error.strerror)
         return False
     return True
+
+
+def retire(path: Path) -> bool:
+    """Remove a directory, there whole or not at all: renamed first, then deleted; False where that fails."""
+    with temporary_for(path, "tmp") as temporary:
+        try:
+            path.rename(temporary)
+        except OSError as error:
+            logger.warning("Cannot remove %s: %s.", path, error.strerror)
+            return False
+        return discard(temporary)
 
 
 def sha256_file(path: Path) -> str:

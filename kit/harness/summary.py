@@ -10,7 +10,7 @@ from typing import Any
 
 from kit.errors import IntegrityError
 from kit.harness.run_folder import RunFolder
-from kit.harness.store import atomic_write
+from kit.harness.atomic import atomic_write
 
 COMPLETE, STOPPED, FAILED = "complete", "stopped", "failed"
 

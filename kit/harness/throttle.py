@@ -90,7 +90,7 @@ class LogThrottle:
     """Throttles log records, hot paths and printed lines by tag, and counts what it drops.
 
     Args:
-        rules: the rule of each tag, as an object or in words (``"every 100 steps"``); None for INCIDENT_POLICY.
+        rules: the rule of each tag, an object or words (``"every 100 steps"``); None for INCIDENT_POLICY.
         default: the rule for all lines that no other rule covers, taken together; None lets them pass.
         clock: seconds, monotonic; read by ``PerSecond`` alone.
 
@@ -117,7 +117,7 @@ class LogThrottle:
         _live.add(self)
 
     def guard(self, tag: str, rule: Rule | str | None = None) -> Guard:
-        """Return a callable for hot paths: ``if guard(): logger.info(...)``.
+        """Return a callable for hot paths, to ask before logging: ``if noisy(): logger.info(...)``.
 
         The up to ten lines of the tag that the thread logs after the guard passed are not judged again. For
         ``OnChange`` and ``LastOnly`` call it with the value: ``guard(phase)``.
@@ -146,8 +146,8 @@ class LogThrottle:
             handler.addFilter(self._filter)
             self._handlers.append(handler)
         stream = getattr(handler, "stream", None)
-        if isinstance(handler, logging.StreamHandler) and stream in self._streams.values():
-            handler.setStream(stream.inner)
+        if isinstance(stream, ThrottledStream) and stream in self._streams.values():
+            handler.setStream(stream.inner)  # type: ignore[attr-defined]  # only a StreamHandler has one of ours
         return handler
 
     def install(self, logger: logging.Logger | None = None, streams: bool = True) -> LogThrottle:
@@ -202,7 +202,7 @@ class LogThrottle:
         return self._table.counts()
 
     def lines_per_step(self, *, asked: bool = False) -> float | None:
-        """Return the lines that passed (``asked``: that asked to) per environment step, None before the first."""
+        """Return lines passed (``asked``: that asked to) per environment step; None before the first."""
         if not self._steps:
             return None
         counts = self.counts().values()

@@ -7,25 +7,18 @@ so that ``passed + dropped == seen`` holds by construction and a suppressed call
 from __future__ import annotations
 
 import itertools
-import math
-import re
 import threading
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from kit.errors import UsageError
-from kit.harness.throttle_rules import EveryN, LastOnly, OnChange, PerSecond, Rule, Share
-
 BLOCK_LINES = 10  # of one step or one guarded block: a diagnostic is rarely longer, a flood is
-_NEVER = 1 << 62
-_MAX_SUBJECTS = 64
+NEVER = 1 << 62  # as ``due``: suppress all calls
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Lines and UTF-8 bytes of one tag that passed and that were dropped. A guard knows no bytes: it counts 0."""
+    """Lines and UTF-8 bytes of one tag, passed and dropped. What a guard suppresses counts 0 bytes."""
 
     passed: int = 0
     dropped: int = 0
@@ -39,15 +32,19 @@ class Counts:
 
 
 class Guard(Protocol):
-    """Call it before logging on a hot path; ``value`` is what the rules ``on change`` and ``last only`` go by."""
+    """Called before logging on a hot path."""
 
-    def __call__(self, value: object = ..., /) -> bool: ...
+    def __call__(self, value: object = ..., /) -> bool:
+        """Return whether to log; ``value`` is what the rules ``on change`` and ``last only`` go by."""
+        ...
 
 
 class Sink(Protocol):
     """Where a held line goes when the throttle is flushed."""
 
-    def __call__(self, text: str, origin: Any, /) -> None: ...
+    def __call__(self, text: str, origin: Any, /) -> None:
+        """Write ``text``; ``origin`` is what was handed in with it."""
+        ...
 
 
 Held = tuple[str, Sink, Any]
@@ -108,7 +105,7 @@ class Gate:
             )
 
     def guard(self, admitted: Callable[[Gate], None], sink: Sink) -> Guard:
-        """Return the guard of this gate; it calls ``admitted`` when it passes. ``sink`` takes a held value."""
+        """Return a guard that calls ``admitted`` when it passes and leaves a last value to ``sink``."""
         del sink  # this kind of guard knows no value
         calls, gate = self.calls, self
 
@@ -122,9 +119,8 @@ class Gate:
     def tell_step(self, step: int) -> None:
         """Take note of the current environment step."""
 
-    def _admit(self, number: int, value: object) -> bool:
+    def _admit(self, _number: int, _value: object) -> bool:
         """Return whether call ``number`` passes; the lock is held. Sets ``due`` where it can."""
-        del number, value
         return True
 
     def _pass_guard(self, number: int, value: object, admitted: Callable[[Gate], None]) -> bool:
@@ -135,204 +131,3 @@ class Gate:
             self.held = None
         admitted(self)
         return True
-
-
-class EveryGate(Gate):
-    """``EveryN``: opens once in a block of steps, or of calls as long as no step is told."""
-
-    def __init__(self, tag: str, rule: EveryN, lock: Any = None) -> None:
-        super().__init__(tag, lock)
-        self._n = rule.n
-        self._by_steps = rule.unit == "steps"
-        self._step: int | None = None
-        self._opened: int | None = None  # the step of this block in which lines passed
-        self._room = BLOCK_LINES
-
-    def tell_step(self, step: int) -> None:
-        """Open the gate in a new block of steps, close it after the first step that used it."""
-        if not self._by_steps or step == self._step:
-            return
-        with self.lock:
-            fresh = self._step is None or step // self._n != self._step // self._n
-            self._step = step
-            if fresh:
-                self._opened, self._room, self.due = None, BLOCK_LINES, 0
-            elif self._opened is not None:
-                self.due = _NEVER
-
-    def _admit(self, number: int, value: object) -> bool:
-        if self._step is None:
-            self.due = number + self._n if self._n > 1 else 0
-            return True
-        self._opened = self._step
-        self._room -= 1
-        if self._room <= 0:
-            self.due = _NEVER
-        return True
-
-
-class ShareGate(Gate):
-    """``Share``: by count, so that two runs of one seed log the same lines."""
-
-    def __init__(self, tag: str, rule: Share, lock: Any = None) -> None:
-        super().__init__(tag, lock)
-        self._part, self._whole = rule.fraction.numerator, rule.fraction.denominator
-        if not self._part:
-            self.due = _NEVER
-
-    def _admit(self, number: int, value: object) -> bool:
-        if self._part == self._whole:
-            return True
-        if -(-(number + 1) * self._part // self._whole) <= self._admitted:
-            return False
-        # The next call m is the first with ⌈(m + 1) · share⌉ above what will then have passed.
-        self.due = (self._admitted + 1) * self._whole // self._part
-        return True
-
-
-class ChangeGate(Gate):
-    """``OnChange``: compares a line's value with the one before it of the same subject."""
-
-    def __init__(self, tag: str, rule: OnChange, lock: Any = None) -> None:
-        super().__init__(tag, lock)
-        self._key = re.compile(rf"\b{rule.key}\b\W*(\w+)", re.IGNORECASE) if rule.key else None
-        self._values: dict[str, str] = {}
-        self._guarded: object = self  # a guard's value; no caller's value equals the gate
-
-    def guard(self, admitted: Callable[[Gate], None], sink: Sink) -> Guard:
-        """Return a guard that passes when its value differs from the one before."""
-        del sink
-        calls, gate = self.calls, self
-
-        def guard(value: object = gate, /) -> bool:
-            if value == gate._guarded:
-                if value is gate:
-                    raise UsageError(
-                        f"The guard of {gate.tag!r} goes by change: call it with the value, guard(phase)."
-                    )
-                next(calls)
-                return False
-            return gate._pass_guard(next(calls), value, admitted)
-
-        return guard
-
-    def _pass_guard(self, number: int, value: object, admitted: Callable[[Gate], None]) -> bool:
-        if value is self:
-            raise UsageError(
-                f"The guard of {self.tag!r} goes by change: call it with the value, guard(phase)."
-            )
-        with self.lock:
-            if value == self._guarded:  # another thread was faster
-                return False
-            self._guarded = value
-            self._admitted += 1
-        admitted(self)
-        return True
-
-    def _admit(self, number: int, value: object) -> bool:
-        subject, found = self._split(str(value))
-        changed = self._values.get(subject) != found
-        if changed:
-            if subject not in self._values and len(self._values) >= _MAX_SUBJECTS:
-                del self._values[next(iter(self._values))]
-            self._values[subject] = found
-        return changed
-
-    def _split(self, text: str) -> tuple[str, str]:
-        match = self._key.search(text) if self._key else None
-        if match is None:
-            return "", text
-        return re.sub(r"\d+", "", text[: match.start()]).strip(), match[1]
-
-
-class LastGate(Gate):
-    """``LastOnly``: holds each line until the next one, or the flush."""
-
-    def __init__(self, tag: str, lock: Any = None) -> None:
-        super().__init__(tag, lock)
-        self._value: object = self  # a guard's last value; no caller's value is the gate
-        self._value_sink: Sink | None = None
-
-    def guard(self, admitted: Callable[[Gate], None], sink: Sink) -> Guard:
-        """Return a guard that never passes and keeps the value for the flush."""
-        del admitted
-        calls, gate = self.calls, self
-        self._value_sink = sink
-
-        def guard(value: object = gate, /) -> bool:
-            if value is gate:
-                raise UsageError(
-                    f"The guard of {gate.tag!r} keeps the last value: call it with one, guard(digest)."
-                )
-            next(calls)
-            gate._value = value
-            return False
-
-        return guard
-
-    def take_held(self) -> Held | None:
-        """Return the last line or the guard's last value, once."""
-        held = super().take_held()
-        value, self._value = self._value, self
-        if value is self or self._value_sink is None:
-            return held
-        return (f"[{self.tag}] {value}", self._value_sink, None)
-
-    def _admit(self, number: int, value: object) -> bool:
-        return False
-
-
-class RateGate(Gate):
-    """``PerSecond``: a sliding window over the times at which lines passed."""
-
-    def __init__(self, tag: str, rule: PerSecond, clock: Callable[[], float], lock: Any = None) -> None:
-        super().__init__(tag, lock)
-        self._clock = clock
-        lines = max(1, math.floor(rule.r))
-        self._window_s = lines / rule.r
-        self._passed_at: deque[float] = deque(maxlen=lines)
-        self._opens_at = -math.inf
-
-    def guard(self, admitted: Callable[[Gate], None], sink: Sink) -> Guard:
-        """Return a guard that reads the clock at every call."""
-        del sink
-        calls, clock, gate = self.calls, self._clock, self
-
-        def guard(value: object = None, /) -> bool:
-            number = next(calls)
-            if clock() < gate._opens_at:
-                return False
-            return gate._pass_guard(number, value, admitted)
-
-        return guard
-
-    def _admit(self, number: int, value: object) -> bool:
-        now = self._clock()
-        if now < self._opens_at:
-            return False
-        self._passed_at.append(now)
-        if len(self._passed_at) == self._passed_at.maxlen:
-            self._opens_at = self._passed_at[0] + self._window_s
-        return True
-
-
-def make_gate(tag: str, rule: Rule | None, clock: Callable[[], float], lock: Any = None) -> Gate:
-    """Return the gate that applies ``rule`` to ``tag``; without a rule it lets everything pass.
-
-    Raises:
-        UsageError: ``rule`` is not one of the rules.
-    """
-    match rule:
-        case None:
-            return Gate(tag, lock)
-        case EveryN():
-            return EveryGate(tag, rule, lock)
-        case Share():
-            return ShareGate(tag, rule, lock)
-        case OnChange():
-            return ChangeGate(tag, rule, lock)
-        case LastOnly():
-            return LastGate(tag, lock)
-        case PerSecond():
-            return RateGate(tag, rule, clock, lock)
-    raise UsageError(f"{rule!r} is not a throttle rule; see parse_rule for the forms.")

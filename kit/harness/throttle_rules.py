@@ -20,8 +20,8 @@ from kit.errors import UsageError, nearest_match
 class EveryN:
     """Lines pass in one of every ``n`` environment steps, or one of every ``n`` lines.
 
-    With ``unit="steps"`` the tag opens once in each block of ``n`` steps, for the first step that logs it, and
-    closes after that step or after ten lines; until a step is ever told, lines are counted instead.
+    With ``unit="steps"`` the tag opens once in each block of ``n`` steps, for the first step that logs it,
+    and closes after that step or after ten lines; until a step is ever told, lines are counted instead.
 
     Raises:
         UsageError: ``n`` is not a whole number of at least 1, or ``unit`` is neither ``steps`` nor ``calls``.
@@ -44,9 +44,9 @@ class EveryN:
 class OnChange:
     """A line passes when its value differs from the one before.
 
-    The value is the word that follows ``key`` (``phase`` finds ``1`` in ``north → phase 1 GREEN``), kept apart
-    for each subject, that is for each text before the key, digits aside; without a key, or in a line that
-    lacks it, the value is the whole line.
+    The value is the word that follows ``key`` (``phase`` finds ``1`` in ``north → phase 1 GREEN``), kept
+    apart for each subject, that is for each text before the key, digits aside; without a key, or in a line
+    that lacks it, the value is the whole line.
     """
 
     key: str | None = None
@@ -139,7 +139,7 @@ _RATE = re.compile(_NUMBER + r"\s*(?:/\s*s|per\s+second|a\s+second)")
 
 
 def parse_rule(text: str) -> Rule:
-    """Return the rule that ``text`` says: ``every 100 steps``, ``on change``, ``last only``, ``10 %``, ``5/s``.
+    """Return the rule that ``text`` says, such as ``every 100 steps``, ``on change``, ``10 %`` or ``5/s``.
 
     Raises:
         UsageError: ``text`` is none of the forms, or its number is out of range; names the nearest form.
@@ -163,7 +163,7 @@ def parse_rule(text: str) -> Rule:
 
 
 def canonical_tag(tag: str) -> str:
-    """Return ``tag`` in one spelling: ``GPU memory``, ``gpu-memory`` and ``GPU_MEMORY`` give ``gpu memory``."""
+    """Return ``tag`` in one spelling: ``GPU memory`` and ``GPU_MEMORY`` both give ``gpu memory``."""
     words = re.sub(r"[\s_-]+", " ", tag).strip().lower()
     if words.endswith(("shes", "ches", "sses", "xes")):
         return words[:-2]

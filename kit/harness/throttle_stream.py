@@ -12,6 +12,7 @@ from kit.harness.throttle_table import GateTable, size_of
 
 # A segment is a line with its end, or the text up to a carriage return that redraws it.
 _SEGMENT = re.compile(r"\r?[^\r\n]*\r?\n|\r?[^\r\n]+|\r")
+_CONTINUATION = re.compile(r"[ \t]+[^\w\s]")  # an indent, then a mark: ``  └─ inflow``, ``  | QUEUE``
 _LONGEST_PARTIAL = 8192
 
 
@@ -32,8 +33,9 @@ class ThrottledStream:
 
     Lines are put together for each thread, so that threads do not tear each other's, and judged at their end;
     ``flush`` judges what has no end yet, and the rest of that line then goes the same way. A carriage return
-    starts a line anew: each state of a progress bar is a line. An indented, untagged line that follows a
-    tagged one belongs to it. Native code that writes to the file descriptor is not seen.
+    starts a line anew: each state of a progress bar is a line. An untagged line that follows a tagged one and
+    begins with an indent and a mark (``  └─ inflow 0.3``) belongs to it. Native code that writes to the file
+    descriptor is not seen.
     """
 
     def __init__(self, inner: Any, table: GateTable) -> None:
@@ -138,9 +140,7 @@ class ThrottledStream:
         gate = self._table.find(segment)
         if line.underway and (segment[0] != "\r" or segment.strip("\r\n") == ""):
             self._follow(line, segment, lines=0)
-        elif (
-            gate is self._table.untagged and line.gate is not gate and segment[0] in " \t" and segment.strip()
-        ):
+        elif gate is self._table.untagged and line.gate is not gate and _CONTINUATION.match(segment):
             self._follow(line, segment, lines=1)
         else:
             line.gate, line.passes = gate, self._table.judge(gate, segment, self.emit)

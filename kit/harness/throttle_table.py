@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kit.errors import UnknownNameError, UsageError
-from kit.harness.throttle_gate import BLOCK_LINES, Counts, EveryGate, Gate, Guard, Held, Sink, make_gate
+from kit.harness.throttle_gate import BLOCK_LINES, Counts, Gate, Guard, Held, Sink
+from kit.harness.throttle_gates import EveryGate, make_gate
 from kit.harness.throttle_rules import Rule, canonical_tag, parse_rule
 
 UNTAGGED = "(untagged)"
@@ -41,7 +42,8 @@ class GateTable:
         self._rules: dict[str, Rule] = {}
         self._gates: dict[str, Gate] = {}
         self._by_spelling: dict[str, Gate] = {}
-        self._bare = re.compile(r"(?!)")
+        self._bare = re.compile(r"(?!)")  # matches nothing
+        self._stepped: tuple[EveryGate, ...] = ()
         self.untagged = self._make(UNTAGGED, default)
         for tag, rule in rules.items():
             self.add(tag, rule)
@@ -57,11 +59,10 @@ class GateTable:
             raise UsageError(
                 f"A tag has 1 to {_LONGEST_TAG} characters, none a bracket or a line end, not {tag!r}."
             )
-        gate = self._make(tag, rule)
         with self.lock:
             if name in self._gates:
                 raise UsageError(f"The tag {tag!r} has a rule already, as {self._gates[name].tag!r}.")
-            self._gates[name] = gate
+            gate = self._gates[name] = self._make(tag, rule)
             self._rules[name] = parse_rule(rule) if isinstance(rule, str) else rule
             self._by_spelling = {}
             bare = "|".join(re.escape(known).replace(r"\ ", r"[\s_-]+") for known in self._gates)
@@ -122,7 +123,7 @@ class GateTable:
         return gate.judge(text, size_of(text), sink, origin)
 
     def guard(self, gate: Gate, sink: Sink) -> Guard:
-        """Return a guard for hot paths; the lines that its caller then logs pass without a second judgement."""
+        """Return a guard; the lines that its caller logs when it passed are not judged a second time."""
         thread = self.thread
 
         def admitted(gate: Gate) -> None:
@@ -146,7 +147,7 @@ class GateTable:
     def _make(self, tag: str, rule: Rule | str | None) -> Gate:
         gate = make_gate(tag, parse_rule(rule) if isinstance(rule, str) else rule, self._clock, self.lock)
         if isinstance(gate, EveryGate):
-            self._stepped = (*getattr(self, "_stepped", ()), gate)
+            self._stepped = (*self._stepped, gate)
         return gate
 
     def _all(self) -> list[Gate]:

@@ -1,6 +1,7 @@
 """The process that runs a notebook through papermill: ``python -m kit.notebooks.child REQUEST``.
 
-A session of its own, so that what a terminal or a supervisor sends to the command line never reaches papermill.
+A session of its own, so that what a terminal or a supervisor sends to the command line never reaches
+papermill.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from kit.notebooks.stop import StopAsker
 
 logger = logging.getLogger(__name__)
 
-START_TIMEOUT_S = 300  # a loaded machine may take long to start a kernel; a dead one is noticed at once
-IOPUB_TIMEOUT_S = 60  # after a cell's reply: how long its last output may take before the run goes on without it
+START_TIMEOUT_S = 300  # a loaded machine may be slow to start a kernel; a dead one is noticed at once
+IOPUB_TIMEOUT_S = 60  # after a cell's reply; then the run goes on without the rest of its output
 
 
 class NotebookSaver:
@@ -61,11 +62,11 @@ class CellRecorder:
         self._evidence = evidence
         self._request = request
 
-    def started(self, cell: Any, cell_index: int) -> None:
+    def started(self, *, cell_index: int, **_: Any) -> None:
         """Record that a cell goes to the kernel."""
         self._evidence.record(CELL_STARTED, cell=self._request.source_cell(cell_index))
 
-    def finished(self, cell: Any, cell_index: int, execute_reply: dict[str, Any]) -> None:
+    def finished(self, *, cell_index: int, execute_reply: dict[str, Any], **_: Any) -> None:
         """Record what the kernel answered."""
         content = execute_reply["content"]
         self._evidence.record(
@@ -79,7 +80,7 @@ class CellRecorder:
 
 
 def execute(request: Request, kernel: Kernel, evidence: Evidence) -> NotebookSaver:
-    """Run the notebook in ``kernel``, recording each cell; a cell that raises ends it without an exception here.
+    """Run the notebook in ``kernel``, recording each cell; one that raises ends it without an exception here.
 
     papermill is imported only now, while the kernel is starting.
     """

@@ -1,4 +1,4 @@
-"""A notebook as it lies on disk: its cells, read with the standard library so that the command line starts fast."""
+"""A notebook as it lies on disk, read with the standard library so that the command line starts fast."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Document:
         executed = [cell for cell in self.cells if cell.tags & EXECUTED_TAGS]
         if executed:
             raise UsageError(
-                f"{self.path} is the executed copy of a notebook (cell {executed[0].index} was added by a run): "
+                f"{self.path} is the executed copy of a notebook (a run added cell {executed[0].index}): "
                 "run the notebook it was made from."
             )
         found = self.tagged("parameters")
@@ -72,7 +72,9 @@ class Document:
             raise UsageError(f"{self.path} has no cell tagged 'parameters'; it needs exactly one.")
         if len(found) > 1:
             where = ", ".join(str(cell.index) for cell in found)
-            raise UsageError(f"{self.path} has {len(found)} cells tagged 'parameters' ({where}); it needs exactly one.")
+            raise UsageError(
+                f"{self.path} has {len(found)} cells tagged 'parameters' ({where}); it needs exactly one."
+            )
         if found[0].kind != "code":
             raise UsageError(f"{self.path}: cell {found[0].index}, tagged 'parameters', is not a code cell.")
         return found[0]

@@ -1,4 +1,4 @@
-"""What really happened in a run, as the kernel answered it: one JSON line for every event, appended as it comes.
+"""What really happened in a run, as the kernel answered it: one JSON line for each event, as it comes.
 
 papermill's own metadata marks cells that never ran as completed, so nothing here is taken from it.
 """
@@ -23,12 +23,12 @@ ENDED = "ended"  # the runner came to its own end
 
 @dataclass(frozen=True)
 class Evidence:
-    """The file of events of one run. ``cell`` counts cells of the source; None is the one papermill injects."""
+    """The events of one run, in a file. ``cell`` counts cells of the source; None is papermill's own."""
 
     path: Path
 
     def record(self, event: str, **details: Any) -> None:
-        """Append one event with the monotonic time in seconds; a single write, so no line is ever torn by a kill."""
+        """Append one event with the monotonic time in seconds; in a single write, so no kill tears a line."""
         line = json.dumps({"event": event, "monotonic_s": SYSTEM_CLOCK.monotonic(), **details}) + "\n"
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:

@@ -14,7 +14,7 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 
 LONGEST_SOCKET_NAME = 100  # a Unix socket's path holds 107 bytes; jupyter appends "-ipc-5"
-SHUTDOWN_WAIT_S = 20.0  # exit handlers get half of it before SIGTERM; jupyter's own 5 s are short for a busy machine
+SHUTDOWN_WAIT_S = 20.0  # exit handlers get half of it before SIGTERM; jupyter's own 5 s are short
 
 
 class PinnedKernelManager(AsyncKernelManager):
@@ -24,20 +24,20 @@ class PinnedKernelManager(AsyncKernelManager):
     def kernel_spec(self) -> KernelSpec:
         """The interpreter that runs this; the registered ``python3`` may belong to another environment."""
         return KernelSpec(
-            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            argv=[sys.executable, "-P", "-m", "kit.notebooks.kernel_main", "-f", "{connection_file}"],
             display_name="Python 3",
             language="python",
         )
 
     def client(self, **kwargs: Any) -> Any:
-        """Return a client that queues without limit: zmq drops messages past 1,000, the one that ends a cell too."""
+        """Return a client whose queue has no limit either (see ``kernel_main``)."""
         context = zmq.asyncio.Context()
         context.setsockopt(zmq.RCVHWM, 0)
         return super().client(context=context, **kwargs)
 
 
 class Kernel:
-    """A running kernel process. Starting returns at once; papermill's client waits until the kernel answers."""
+    """A running kernel process. Starting returns at once; papermill's client waits until it answers."""
 
     def __init__(self, work: Path) -> None:
         """Start it with its connection in ``work``, a private folder.
@@ -59,7 +59,7 @@ class Kernel:
         return self.process.poll()
 
     def shut_down(self) -> None:
-        """Ask it to leave and wait; no SIGINT first (jupyter's own order), which would reach its child processes."""
+        """Ask it to leave and wait; without jupyter's SIGINT first, which also reaches its children."""
         if self.exit_code is None and self.manager.has_kernel:
             run_sync(self.manager.request_shutdown)()
             run_sync(self.manager.finish_shutdown)()

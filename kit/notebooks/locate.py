@@ -18,8 +18,8 @@ def repository_root() -> Path:
 def notebook_names(root: Path | None = None) -> dict[str, Path]:
     """Return the notebooks that have a name, name to path.
 
-    They lie in ``root/notebooks``; without a ``root``, in the ``notebooks`` folder of the current folder and then
-    in that of the repository, the first one winning a name.
+    They lie in ``root/notebooks``; without a ``root``, in the ``notebooks`` folder of the current folder and
+    then in that of the repository, the first one winning a name.
     """
     roots = [root] if root is not None else [Path.cwd(), repository_root()]
     found: dict[str, Path] = {}

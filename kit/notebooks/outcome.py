@@ -14,19 +14,26 @@ from kit.notebooks import evidence
 Status = Literal["completed", "failed", "kernel_died", "skipped_cells", "killed"]
 ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 EARLY_EXIT = frozenset({"", "0", "None"})
+WORDS: dict[Status, str] = {
+    "completed": "completed",
+    "failed": "failed",
+    "kernel_died": "lost its kernel",
+    "skipped_cells": "left cells out",
+    "killed": "was killed",
+}
 
 
 @dataclass(frozen=True)
 class NotebookOutcome:
     """How a notebook run ended.
 
-    ``status``: completed (every cell ran and the kernel answered ok), failed (a cell raised, or the runner could
-    not do its work), kernel_died (the kernel's process ended, whoever ended it), skipped_cells (cells were left
-    out, by ``sys.exit()`` or by a tag), killed (the runner's own process was ended from outside).
-    ``failed_cell`` counts all cells of the source notebook from 0: the one that raised, was running, or was the
-    first left out. ``exit_code_of_process`` is that of the runner's process, ``kernel_exit_code`` that of the
-    kernel's where it died by itself; both are negative for a signal and None where unknown.
-    ``cells_run`` of ``cells_expected`` code cells came to their end.
+    ``status``: completed (every cell ran and the kernel answered ok), failed (a cell raised, or the runner
+    could not do its work), kernel_died (the kernel's process ended, whoever ended it), skipped_cells (cells
+    were left out, by ``sys.exit()`` or by a tag), killed (the runner's own process was ended from outside).
+    ``failed_cell`` counts all cells of the source notebook from 0: the one that raised, was running, or was
+    the first left out. ``exit_code_of_process`` is that of the runner's process, ``kernel_exit_code`` that of
+    the kernel's where it died by itself; both are negative for a signal and None where unknown. ``cells_run``
+    of ``cells_expected`` code cells came to their end.
     """
 
     status: Status
@@ -50,8 +57,10 @@ class NotebookOutcome:
             return
         where = "" if self.failed_cell is None else f" at cell {self.failed_cell}"
         ran = f"{self.cells_run} of {self.cells_expected} code cells ran"
-        text = f"The notebook {self.status.replace('_', ' ')}{where} ({ran}): {self.error_name}: {self.error_value}"
-        raise NotebookError(f"{text}\n{self.traceback}".rstrip())
+        what = f"{self.error_name}: {self.error_value}"
+        raise NotebookError(
+            f"Notebook {WORDS[self.status]}{where} ({ran}). {what}\n{self.traceback}".rstrip()
+        )
 
 
 def judge(
@@ -59,9 +68,9 @@ def judge(
 ) -> NotebookOutcome:
     """Return the outcome that ``events`` prove.
 
-    ``expected`` are the cells a complete run executes, ``exit_code`` is the runner's, ``log_tail`` the end of its
-    log. Completed needs an ``ok`` from the kernel for each expected cell and the runner's own end; once that is
-    recorded the exit code adds nothing.
+    ``expected`` are the cells a complete run executes, ``exit_code`` is the runner's, ``log_tail`` the end of
+    its log. Completed needs an ``ok`` from the kernel for each expected cell and the runner's own end; once
+    that is recorded the exit code adds nothing.
     """
     ran = {event["cell"] for event in _named(events, evidence.CELL_FINISHED) if event["reply"] == "ok"}
     missing = [cell for cell in expected if cell not in ran]
@@ -85,7 +94,7 @@ def judge(
     if not _named(events, evidence.ENDED):
         return NotebookOutcome(**_broken_off(events, exit_code, log_tail), **counted)
     if missing:
-        value = f"{len(missing)} cells never ran"
+        value = f"never ran: cells {', '.join(map(str, missing))}"
         return NotebookOutcome("skipped_cells", "SkippedCells", value, failed_cell=missing[0], **counted)
     for event in _named(events, evidence.UNSAVED):
         return NotebookOutcome("failed", "StorageError", event["error_value"], **counted)

@@ -1,4 +1,4 @@
-"""What a notebook can be asked for: the literals of its one ``parameters`` cell, with their types and their help."""
+"""What a notebook can be asked for: the literals of its one ``parameters`` cell, with types and help."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Parameter:
 def read_parameters(path: Path) -> dict[str, Parameter]:
     """Return the parameters of the notebook at ``path``, by name, in their order.
 
-    Raises UsageError where there is no parameters cell or more than one, and where that cell holds anything but
-    assignments of literals that JSON can carry too (so no tuples, sets or bytes), each name once.
+    Raises UsageError where there is no parameters cell or more than one, and where that cell holds anything
+    but assignments of literals that JSON can carry too (so no tuples, sets or bytes), each name once.
     """
     cell = Document.read(path).parameters_cell
     where = f"{path}, cell {cell.index}"
@@ -68,7 +68,7 @@ def read_parameters(path: Path) -> dict[str, Parameter]:
 
 
 def check_values(values: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> dict[str, Any]:
-    """Return ``values`` where each is a known parameter and of its type; an int serves where a float is wanted.
+    """Return ``values`` if each is a known parameter and of its type; an int serves where a float is wanted.
 
     Raises UnknownNameError for a name the notebook does not have and UsageError for a value of another type.
     """
@@ -77,13 +77,14 @@ def check_values(values: Mapping[str, Any], parameters: Mapping[str, Parameter])
             raise UnknownNameError("parameter", name, parameters)
         if not _fits(value, parameters[name].type):
             raise UsageError(
-                f"Parameter {name!r} got {value!r} ({type(value).__name__}); it wants {parameters[name].wants}."
+                f"Parameter {name!r} got {value!r} ({type(value).__name__}); "
+                f"it wants {parameters[name].wants}."
             )
     return {name: _widened(value, parameters[name].type) for name, value in values.items()}
 
 
 def is_portable(value: Any) -> bool:
-    """Whether ``value`` reaches a notebook as it is: finite numbers, text, None, and lists and dicts of them."""
+    """Whether ``value`` reaches a notebook unchanged: finite numbers, text, None, lists and dicts of them."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, list):
@@ -114,7 +115,7 @@ def _assignment(statement: ast.stmt, where: str) -> tuple[str, Any]:
     elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
         target, value = statement.target, statement.value
     else:
-        raise UsageError(f"{line}: the parameters cell holds nothing but assignments, one name = literal a line.")
+        raise UsageError(f"{line}: the parameters cell holds nothing but assignments, name = literal.")
     if not isinstance(target, ast.Name):
         raise UsageError(f"{line}: a parameter is a plain name, not {ast.unparse(target)!r}.")
     try:
@@ -135,4 +136,5 @@ def _assignment(statement: ast.stmt, where: str) -> tuple[str, Any]:
 def _comments(source: str) -> dict[int, str]:
     """Return the text of each comment by its line, counted from 1."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {token.start[0]: token.string.lstrip("# ").rstrip() for token in tokens if token.type == tokenize.COMMENT}
+    comments = (token for token in tokens if token.type == tokenize.COMMENT)
+    return {token.start[0]: token.string.lstrip("# ").rstrip() for token in comments}

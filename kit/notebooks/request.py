@@ -12,9 +12,10 @@ from typing import Any
 class Request:
     """One notebook to run; every path is absolute.
 
-    ``work`` is a private folder for the connection to the kernel and the evidence, ``output`` where the executed
-    notebook ends and ``partial`` where it is while it runs; ``stop_file``, empty for none, is written to ask the
-    training to stop; ``parent`` is the process id of the asker and ``parameters_cell`` the index of that cell.
+    ``work`` is a private folder for the connection to the kernel and the evidence, ``output`` where the
+    executed notebook ends and ``partial`` where it is while it runs; ``stop_file``, empty for none, is
+    written to ask the training to stop; ``parent`` is the process id of the asker and ``parameters_cell`` the
+    index of that cell.
     """
 
     notebook: str

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import psutil
 
@@ -28,9 +28,11 @@ from kit.notebooks.request import Request
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.1
-KERNEL_GRACE_S = 5.0  # a kernel whose runner died leaves by itself within about 3 s, unless native code holds it
+KERNEL_GRACE_S = 5.0  # a kernel whose runner died leaves within about 3 s, unless native code holds it
 LOG_TAIL_BYTES = 4_000
 NEEDED = ("papermill", "ipykernel", "nbformat")
+
+Process: TypeAlias = "subprocess.Popen[bytes]"
 
 
 def run_notebook(
@@ -48,12 +50,12 @@ def run_notebook(
 
     papermill runs in a child process in a session of its own: signals to this process never reach it, so the
     caller stops a training by writing ``stop_file``, which the notebook's session watches. The same file is
-    written when this process dies (within 1 s) and when ``on_tick`` raises; in that case the run is waited for and
-    the exception raised then. Without a ``stop_file`` the running cell is interrupted instead.
+    written when this process dies (within 1 s) and when ``on_tick`` raises; in that case the run is waited
+    for and the exception raised then. Without a ``stop_file`` the running cell is interrupted instead.
 
-    The executed notebook is saved as ``<stem>.partial.ipynb`` beside ``output`` while it runs (atomically, at the
-    start and end of each cell and at most every 30 s in between) and moved to ``output`` at the end; whatever
-    happens to the child, the newest save ends there.
+    The executed notebook is saved as ``<stem>.partial.ipynb`` beside ``output`` while it runs (atomically, at
+    the start and end of each cell and at most every 30 s in between) and moved to ``output`` at the end;
+    whatever happens to the child, the newest save ends there.
 
     Args:
         path: The notebook; it has exactly one cell tagged ``parameters``.
@@ -98,7 +100,8 @@ def _require(modules: Iterable[str]) -> None:
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingDependencyError(
-            f"Running a notebook needs {', '.join(missing)}: {sys.executable} -m pip install {' '.join(missing)}"
+            f"Running a notebook needs {', '.join(missing)}: "
+            f"{sys.executable} -m pip install {' '.join(missing)}"
         )
 
 
@@ -113,7 +116,7 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
     return environment
 
 
-def _start(request: Request, log: Path, environment: dict[str, str], cwd: Path) -> subprocess.Popen[bytes]:
+def _start(request: Request, log: Path, environment: dict[str, str], cwd: Path) -> Process:
     try:
         Path(request.output).parent.mkdir(parents=True, exist_ok=True)
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -132,17 +135,13 @@ def _start(request: Request, log: Path, environment: dict[str, str], cwd: Path) 
         raise StorageError(f"The notebook cannot be started: {error.filename}: {error.strerror}.") from error
 
 
-def _wait(process: subprocess.Popen[bytes], on_tick: Callable[[], None] | None, stop_file: Path | None) -> None:
+def _wait(process: Process, on_tick: Callable[[], None] | None, stop_file: Path | None) -> None:
     try:
-        while True:
-            try:
-                process.wait(timeout=TICK_S)
-                return
-            except subprocess.TimeoutExpired:
-                if on_tick is not None:
-                    on_tick()
+        while not _ended_within(process, TICK_S):
+            if on_tick is not None:
+                on_tick()
     except BaseException as error:
-        # An exception of the caller's, or an interrupt. The run is not left behind unseen: stop it, then go on.
+        # The caller's own exception, or an interrupt. Nothing is left running unseen: stop it, then go on.
         logger.warning("Stopping the notebook because of %s", type(error).__name__)
         if stop_file is not None:
             atomic_write(stop_file, f"{type(error).__name__} in the command that started this run\n")
@@ -150,6 +149,14 @@ def _wait(process: subprocess.Popen[bytes], on_tick: Callable[[], None] | None, 
             process.send_signal(signal.SIGTERM)
         process.wait()
         raise
+
+
+def _ended_within(process: Process, seconds: float) -> bool:
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _conclude(request: Request, document: Document, exit_code: int, log: Path) -> NotebookOutcome:
@@ -165,7 +172,7 @@ def _conclude(request: Request, document: Document, exit_code: int, log: Path) -
 
 
 def _end_kernel(pid: int, created: float) -> None:
-    """Wait for the kernel of a runner that died, then kill it and its children: nobody can reach it any more."""
+    """Wait for the kernel of a dead runner, then kill it and its children: nobody can reach it any more."""
     try:
         kernel = psutil.Process(pid)
         if abs(kernel.create_time() - created) > 1.0:

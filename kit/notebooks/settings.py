@@ -1,4 +1,4 @@
-"""Settings from the command line, ``key=value``: text becomes a value of the parameter's own type, or an error."""
+"""Settings from the command line, ``key=value``: text becomes a value of the wanted type, or an error."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ LARGEST_EXPONENT = 300  # beyond it an int would be written out digit by digit u
 def parse_settings(settings: Iterable[str], parameters: Mapping[str, Parameter]) -> dict[str, Any]:
     """Return the values of ``settings``, each ``name=text``, each of the type of that parameter's default.
 
-    An int takes ``24_000`` and ``2e6`` where that is integral; a bool takes true, false, yes, no, 1 and 0; a list,
-    a dict, and a parameter whose default is None take a literal. Nothing is guessed and nothing falls back to the
-    default: raises UnknownNameError for a name the notebook does not have, and UsageError for text that has no
-    ``=``, names a parameter twice, or does not read as the wanted type.
+    An int takes ``24_000`` and ``2e6`` where that is integral; a bool takes true, false, yes, no, 1 and 0; a
+    list, a dict, and a parameter whose default is None take a literal. Nothing is guessed and nothing falls
+    back to the default: raises UnknownNameError for a name the notebook does not have, and UsageError for
+    text that has no ``=``, names a parameter twice, or does not read as the wanted type.
     """
     values: dict[str, Any] = {}
     for setting in settings:
@@ -44,7 +44,8 @@ def _coerce(text: str, parameter: Parameter) -> Any:
         return read(text if parameter.type is str else text.strip())
     except (ValueError, SyntaxError, TypeError, InvalidOperation, MemoryError, RecursionError) as error:
         raise UsageError(
-            f"Parameter {parameter.name!r} got {text!r}; it wants {parameter.wants} (default {parameter.default!r})."
+            f"Parameter {parameter.name!r} got {text!r}; it wants {parameter.wants} "
+            f"(default {parameter.default!r})."
         ) from error
 
 

@@ -20,9 +20,9 @@ POLL_S = 0.5
 class StopAsker:
     """Asks the training to stop, once: by its stop file, or, where it has none, by interrupting the cell.
 
-    SIGTERM and SIGINT to this process ask (nbclient's and Python's own answer would be to take the kernel down in
-    the middle of a step); so does the end of the process that asked for the run, which would otherwise leave a
-    training behind that nobody sees.
+    SIGTERM and SIGINT to this process ask (nbclient's and Python's own answer would be to take the kernel
+    down in the middle of a step); so does the end of the process that asked for the run, which would
+    otherwise leave a training behind that nobody sees.
     """
 
     def __init__(self, stop_file: str, kernel_pid: int, parent: int) -> None:
@@ -33,7 +33,7 @@ class StopAsker:
         self._reason = ""
 
     def watch(self) -> None:
-        """Answer signals and watch the parent from now on, in a thread of its own that ends once it has asked."""
+        """Answer signals and watch the parent from now on, in a thread that ends once it has asked."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         threading.Thread(target=self._watch, name="stop-asker", daemon=True).start()

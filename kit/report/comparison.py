@@ -39,14 +39,14 @@ def draw_comparison(run_dir: Path) -> Path | None:
     shown = shown[:MOST_CONTROLLERS]
     if not shown:
         return None
-    height = 1.5 + _ROW_IN * len(shown)
+    height = 1.4 + _ROW_IN * len(shown)
     figure = style.new_figure(
         height,
         "Delay on test seeds" + (f": {evaluation.scenario}" if evaluation.scenario else ""),
         f"a dot for each of {plural(evaluation.n_seeds, 'seed')}, the mean with its 95 % interval",
     )
     paired = bool(evaluation.differences)
-    axes = style.add_axes(figure, 1.45, 0.55, 2.65 if paired else style.WIDTH_IN - 2.2, height - 1.5)
+    axes = style.add_axes(figure, 1.45, 0.55, 2.65 if paired else style.WIDTH_IN - 2.2, height - 1.4)
     colours = style.colours_of([result.name for result in evaluation.controllers], evaluation.agent)
     _draw_delays(axes, shown, colours)
     axes.set_yticks(range(len(shown)), [style.plain(result.name, 20) for result in shown])
@@ -54,7 +54,7 @@ def draw_comparison(run_dir: Path) -> Path | None:
         label.set_color(colours[result.name])
         label.set_fontweight("bold" if result.name == evaluation.agent else "normal")
     if paired:
-        beside = style.add_axes(figure, 4.8, 0.55, 1.3, height - 1.5)
+        beside = style.add_axes(figure, 4.8, 0.55, 1.3, height - 1.4)
         _draw_differences(beside, shown, evaluation, colours)
     return style.save(figure, folder.figures / FILE)
 

@@ -201,7 +201,7 @@ def _finite(value: object, key: str) -> float:
 
 def _agent(names: Sequence[str], compared: Sequence[str], algorithm: str) -> str:
     """Find the trained controller: named like the algorithm, else the one that the differences are about."""
-    wanted = algorithm.casefold()
+    wanted = algorithm.rsplit(".", 1)[-1].casefold()  # stable_baselines3.DQN is dqn
     exact = [name for name in names if name.casefold() == wanted]
     holding = [name for name in names if wanted and wanted in name.casefold()]
     often = Counter(name for name in compared if name in names).most_common(2)

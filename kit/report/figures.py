@@ -21,13 +21,13 @@ class FigureKind:
 LEARNING_CURVE = FigureKind(
     learning_curve.FILE,
     learning_curve.draw_learning_curve,
-    "What the run measured while it learned, from metrics.csv. The ring marks the best evaluation: that model is "
-    "kept in best/.",
+    "What the run measured while it learned, from metrics.csv. The ring marks the best evaluation; "
+    "that model is kept in best/.",
 )
 PHASE_TIMINGS = FigureKind(
     phase_timings.FILE,
     phase_timings.draw_phase_timings,
-    "Wall time of each phase and the CPU time in it, from timing.json. A wide gap between the two is waiting.",
+    "Wall time of each phase and the CPU time in it, from timing.json. A wide gap is waiting.",
 )
 COMPARISON = FigureKind(
     comparison.FILE,

@@ -67,7 +67,7 @@ def draw_learning_curve(run_dir: Path) -> Path | None:
         axes.set_xlim(0, max(last_step, 1.0))
         for step in resumed:
             axes.axvline(step, color=style.MUTED, linewidth=0.8, linestyle=(0, (2, 2)))
-        style.separate_thousands(axes)
+        style.separate_thousands(axes, whole=True)
         is_last = index == len(columns) - 1
         axes.tick_params(labelbottom=is_last)
         style.name_axes(axes, x="environment steps" if is_last else "", y=_title(column))
@@ -133,11 +133,9 @@ def _mark_best(axes: Axes, curve: Curve, best: float, colour: str) -> None:
     step = curve.step[curve.mean.index(best)]
     axes.plot([step], [best], marker="o", markersize=9, markerfacecolor="none", color=colour, clip_on=False)
     if step != curve.step[-1]:
-        below = best == min(curve.mean)
+        away = -13 if best == min(curve.mean) else 13
         axes.margins(y=0.28)  # room for the words outside the curve
-        style.note(
-            axes, f"best {number(best)}", (step, best), colour, (0, -13 if below else 13), centred=True
-        )
+        style.note(axes, f"best {number(best)}", (step, best), colour, (0, away), centred=True)
 
 
 def _importance(column: str) -> tuple[int, str]:

@@ -31,7 +31,7 @@ def draw_phase_timings(run_dir: Path) -> Path | None:
     figure = style.new_figure(
         height,
         f"Where the time went: {duration(total)} in phases",
-        "light: wall time · dark: CPU time of the process",
+        "wide bar: wall time · thin bar: CPU time of the process",
     )
     axes = style.add_axes(figure, 1.25, 0.45, style.WIDTH_IN - 4.0, height - 1.15)
     axes.grid(visible=False)
@@ -48,5 +48,5 @@ def draw_phase_timings(run_dir: Path) -> Path | None:
     axes.set_ylim(len(phases) - 0.5, -0.5)
     axes.set_xlim(0, max(*cpu, *(phase.total_s for phase in phases)) or 1.0)
     style.name_axes(axes, x="seconds")
-    style.separate_thousands(axes)
+    style.separate_thousands(axes, whole=False)
     return style.save(figure, folder.figures / FILE)

@@ -25,8 +25,8 @@ _PANEL_IN = 1.95
 def draw_queue_and_delay(run_dir: Path) -> Path | None:
     """Draw the queue, smoothed over two minutes, and the delay accrued since the start, over the hour.
 
-    ``delay_s`` of a series is the delay accrued in each interval, vehicle-seconds; its running sum is drawn in
-    vehicle-hours, so that the lines end at each controller's delay of the whole hour.
+    ``delay_s`` of a series is the delay accrued in each interval, vehicle-seconds; its running sum is drawn
+    in vehicle-hours, so that the lines end at each controller's delay of the whole hour.
 
     Returns:
         The picture, or None where no series has been kept.

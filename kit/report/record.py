@@ -47,11 +47,13 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class SessionSpan:
-    """The steps that one session of the run contributed, as timing.csv has them."""
+    """The steps that one session of the run worked on, and the wall seconds it took where that is known."""
 
     session: int
     first_step: int
     last_step: int
+    elapsed_s: float = math.nan
+    end: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class RunRecord:
     run: Mapping[str, object]
     summary: Mapping[str, object]
     metrics: Table
-    timing: Table
+    sessions: tuple[SessionSpan, ...]
     phases: tuple[Phase, ...]
     evaluation: Evaluation | None
     checkpoints: tuple[Checkpoint, ...]
@@ -75,11 +77,6 @@ class RunRecord:
         parameters = self.run.get("parameters")
         return parameters if isinstance(parameters, dict) else {}
 
-    @property
-    def sessions(self) -> tuple[SessionSpan, ...]:
-        """The sessions in the order they ran."""
-        return session_spans(self.timing)
-
 
 def read_record(run_dir: Path) -> RunRecord:
     """Read a run folder; raises nothing for what is absent or broken in it, see ``problems``."""
@@ -91,7 +88,7 @@ def read_record(run_dir: Path) -> RunRecord:
         run=run,
         summary=read_json(folder.summary, problems),
         metrics=read_table(folder.metrics, problems),
-        timing=read_table(folder.timing_rows, problems),
+        sessions=_sessions(folder, problems),
         phases=read_phases(folder, problems),
         evaluation=read_run_evaluation(folder, run, problems),
         checkpoints=_checkpoints(folder.checkpoints, problems),
@@ -172,6 +169,20 @@ def as_number(value: object) -> float:
         return float(value)
     except OverflowError:
         return math.nan
+
+
+def _sessions(folder: RunFolder, problems: list[str]) -> tuple[SessionSpan, ...]:
+    """Read the ledger of sessions, or what timing.csv tells where there is none."""
+    spans = session_spans(read_table(folder.timing_rows, problems))
+    entries = read_json(folder.sessions, problems).get("sessions", [])
+    ledger = []
+    for entry in entries if isinstance(entries, list) else []:
+        values = entry if isinstance(entry, dict) else {}
+        session, first, last = (as_number(values.get(key)) for key in ("session", "first_step", "last_step"))
+        if math.isfinite(session + first + last):
+            elapsed, end = as_number(values.get("elapsed_s")), str(values.get("end", ""))
+            ledger.append(SessionSpan(int(session), int(first), int(last), elapsed, end))
+    return tuple(ledger) or spans
 
 
 def _checkpoints(root: Path, problems: list[str]) -> tuple[Checkpoint, ...]:

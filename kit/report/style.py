@@ -105,13 +105,12 @@ def note(
     )
 
 
-def separate_thousands(axes: Axes, axis: str = "x") -> None:
-    """Write the ticks of an axis of whole numbers as 12,000."""
+def separate_thousands(axes: Axes, *, whole: bool) -> None:
+    """Write the ticks of the horizontal axis as 12,000; ``whole`` where there is nothing between 1 and 2."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    chosen = axes.xaxis if axis == "x" else axes.yaxis
-    chosen.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    chosen.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:,.0f}"))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=whole))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:,.10g}"))
 
 
 def colours_of(names: Sequence[str], agent: str) -> dict[str, str]:

@@ -21,7 +21,11 @@ class SessionCallback(BaseCallback):
     """
 
     def __init__(
-        self, session: TrainingSession, state: ExactState, evaluation: Evaluation | None, restored: dict[str, Any] | None
+        self,
+        session: TrainingSession,
+        state: ExactState,
+        evaluation: Evaluation | None,
+        restored: dict[str, Any] | None,
     ) -> None:
         super().__init__()
         self._session = session
@@ -83,7 +87,9 @@ class SessionCallback(BaseCallback):
         """Write one row of metrics, with an evaluation where one is due (always at the end)."""
         step = self.model.num_timesteps
         row = self._training_metrics()
-        if self._evaluation is not None and (self._evaluation_due(step) or (final and self._evaluated < step)):
+        if self._evaluation is not None and (
+            self._evaluation_due(step) or (final and self._evaluated < step)
+        ):
             row.update(self._evaluate(step))
         if step > self._measured:
             self._session.record_row(step, row)

@@ -41,4 +41,9 @@ class Evaluation:
 
     def settings(self) -> dict[str, object]:
         """What of it decides results."""
-        return {"every": self.every, "metric": self.metric, "maximise": self.maximise, "episodes": self.episodes}
+        return {
+            "every": self.every,
+            "metric": self.metric,
+            "maximise": self.maximise,
+            "episodes": self.episodes,
+        }

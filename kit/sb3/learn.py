@@ -60,7 +60,7 @@ def learn(
         model = algorithm(policy, env, **{"seed": session.seed, **hyperparameters})
     _plan(session, model, evaluation)
     state = ExactState(model)
-    session.exactness(state.reason)
+    session.inexact(state.reason)
     restored = session.restore()
     if restored is not None:
         state.restore(restored["model"])
@@ -87,7 +87,9 @@ def load_best(session: TrainingSession, model: BaseAlgorithm) -> BaseAlgorithm:
         return model
     content = (session.folder.best / facts["file"]).read_bytes()
     if hashlib.sha256(content).hexdigest() != facts["sha256"]:
-        raise IntegrityError(f"{session.folder.best / facts['file']} does not match best.json.", [facts["file"]])
+        raise IntegrityError(
+            f"{session.folder.best / facts['file']} does not match best.json.", [facts["file"]]
+        )
     return type(model).load(io.BytesIO(content), device=model.device)
 
 
@@ -116,16 +118,17 @@ def _warm_up(make_env: MakeEnv) -> None:
 def _plan(session: TrainingSession, model: BaseAlgorithm, evaluation: Evaluation | None) -> None:
     """Tell the session what a run of N steps is made of, and how few of them make an honest quick test."""
     starts = int(getattr(model, "learning_starts", 0))
-    session.plan("collect", per_step=1.0, until_step=starts)
-    session.plan("rollout", per_step=1.0, from_step=starts)
-    session.plan_rate("update", of="rollout")
+    session.planner.units("collect", per_step=1.0, until_step=starts)
+    session.planner.units("rollout", per_step=1.0, from_step=starts)
+    session.planner.rate("update", of="rollout")
     if evaluation is not None:
-        session.plan("evaluate", per_step=evaluation.episodes / evaluation.every, fixed=evaluation.episodes)
+        per_step = evaluation.episodes / evaluation.every
+        session.planner.units("evaluate", per_step=per_step, fixed=evaluation.episodes)
     if isinstance(model, OffPolicyAlgorithm) and model.replay_buffer is not None:
         bytes_each = sum(
             array.nbytes for array in vars(model.replay_buffer).values() if isinstance(array, np.ndarray)
         ) / (model.replay_buffer.buffer_size * model.n_envs)
-        session.plan_checkpoint(bytes_per_step=bytes_each, up_to_steps=model.buffer_size)
+        session.planner.checkpoint(bytes_per_step=bytes_each, up_to_steps=model.buffer_size)
         # Gradient steps must happen in it, as they do in the run: collection alone says nothing of their cost.
         session.quick_steps(starts + max(600, session.requested_timesteps // 40))
     elif isinstance(model, OnPolicyAlgorithm):

@@ -46,7 +46,11 @@ class Measurement:
         """
         measured = timing.get("measured") or {}
         phases = {str(row["name"]): row for row in timing.get("phases", [])}
-        if not measured or not measured.get("timesteps") or not any(row["total_s"] > 0 for row in phases.values()):
+        if (
+            not measured
+            or not measured.get("timesteps")
+            or not any(row["total_s"] > 0 for row in phases.values())
+        ):
             raise UsageError("There is no quick test to forecast from: run `quick-test` first.")
         rest = {name: float(value) for name, value in measured.items() if name not in ("timesteps", "plan")}
         return cls(int(measured["timesteps"]), phases, RunPlan.from_json(measured["plan"]), **rest)

@@ -68,7 +68,9 @@ def read_pairs(path: Path | None = None) -> list[Pair]:
             if not (pair.predicted_s > 0 and pair.actual_s > 0):
                 raise ValueError("times must be more than zero")
         except (ValueError, TypeError) as error:
-            raise IntegrityError(f"{file}, line {number}, is not a pair of times: {error}", [str(file)]) from error
+            raise IntegrityError(
+                f"{file}, line {number}, is not a pair of times: {error}", [str(file)]
+            ) from error
         pairs.append(pair)
     return pairs
 
@@ -89,7 +91,9 @@ def shipped_pairs() -> list[Pair]:
     return [Pair(**row) for row in json.loads(SHIPPED.read_text())]
 
 
-def interval_for(machine: str, own: Sequence[Pair], shipped: Sequence[Pair], level: float = LEVEL) -> Interval:
+def interval_for(
+    machine: str, own: Sequence[Pair], shipped: Sequence[Pair], level: float = LEVEL
+) -> Interval:
     """Return the interval for a machine kind: from its own pairs once there are nine, else from the shipped ones.
 
     With fewer than nine pairs altogether the widest ratio seen is used, and the level is what that supports.
@@ -102,5 +106,7 @@ def interval_for(machine: str, own: Sequence[Pair], shipped: Sequence[Pair], lev
         return Interval(2.0, 0.0, calibrated=False, pairs=0)
     rank = math.ceil(level * (len(scores) + 1))
     if rank > len(scores):
-        return Interval(math.exp(scores[-1]), len(scores) / (len(scores) + 1), calibrated=False, pairs=len(scores))
+        return Interval(
+            math.exp(scores[-1]), len(scores) / (len(scores) + 1), calibrated=False, pairs=len(scores)
+        )
     return Interval(math.exp(scores[rank - 1]), level, calibrated, len(scores))

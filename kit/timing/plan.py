@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 
@@ -63,4 +63,34 @@ class RunPlan:
             dict(data.get("rates", {})),
             float(data.get("checkpoint_bytes_per_step", 0.0)),
             int(data.get("checkpoint_up_to_steps", 0)),
+        )
+
+
+class RunPlanner:
+    """Collects the plan of a run while its workload is set up."""
+
+    def __init__(self) -> None:
+        self.plan = RunPlan()
+
+    def units(
+        self,
+        phase: str,
+        *,
+        fixed: float = 0.0,
+        per_step: float = 0.0,
+        from_step: int = 0,
+        until_step: int | None = None,
+    ) -> None:
+        """Say how many units of a phase the full run has; see PhasePlan."""
+        planned = PhasePlan(fixed, per_step, from_step, until_step)
+        self.plan = replace(self.plan, phases={**self.plan.phases, phase: planned})
+
+    def rate(self, phase: str, *, of: str) -> None:
+        """Say that a phase's units follow those of another, at the rate that is measured."""
+        self.plan = replace(self.plan, rates={**self.plan.rates, phase: of})
+
+    def checkpoint(self, *, bytes_per_step: float, up_to_steps: int) -> None:
+        """Say how a checkpoint grows with the steps done."""
+        self.plan = replace(
+            self.plan, checkpoint_bytes_per_step=bytes_per_step, checkpoint_up_to_steps=up_to_steps
         )

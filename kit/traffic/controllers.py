@@ -1,8 +1,9 @@
-"""Who decides which phase is green: timers, max-pressure, chance and learned policies behind one interface."""
+"""Who decides which phase is green: timers, max-pressure, chance, learned policies; one interface."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from itertools import accumulate
 from typing import Protocol
 
@@ -132,13 +133,26 @@ class Policy:
         return int(np.asarray(self.predict(observation[None])).reshape(-1)[0])
 
 
+def copies_of(controller: Controller, n: int) -> list[Controller]:
+    """Return ``n`` freshly reset controllers, one per episode, so that none carries over to another.
+
+    A ``Policy`` has nothing to carry over, and may hold a whole network: it is shared.
+    """
+    if isinstance(controller, Policy):
+        return [controller] * n
+    copies = [deepcopy(controller) for _ in range(n)]
+    for each in copies:
+        each.reset()
+    return copies
+
+
 def act_together(
     controllers: Sequence[Controller], observations: np.ndarray, views: Sequence[SignalView]
 ) -> np.ndarray:
     """Return (B,) phase indices for B episodes that run in lockstep, each with a controller of its own.
 
     Args:
-        controllers: B copies of one controller, so that none carries over from one episode to another.
+        controllers: what ``copies_of`` returned for B episodes.
         observations: (B, n_obs).
         views: B views.
 

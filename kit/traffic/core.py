@@ -1,12 +1,13 @@
 """The cell transmission model of an intersection, in numba: one thread, scalar loops, float64.
 
-Every road is a row of cells. Between two cells flows min(what the first can send, what the second can take), and
-so it does from the entry queue into the first cell, over the stop line, and out of the network (Daganzo 1994):
+Every road is a row of cells. Between two cells flows min(what the first can send, what the second can take),
+and so it does from the entry queue into the first cell, over the stop line, and out of the network (Daganzo
+1994):
 
     send(n) = min(v_f·dt/dx · n, q_max·dt)        take(n) = min(q_max·dt, w·dt/dx · (n_jam − n))
 
-All flows of a step follow from the state before it. No sum runs over vector lanes, so results are the same to the
-last bit on every x86-64 machine, for one intersection and for a batch of them.
+All flows of a step follow from the state before it. No sum runs over vector lanes, so results are the same to
+the last bit on every x86-64 machine, for one intersection and for a batch of them.
 
 Layout, for B intersections with R = 4 roads in, then 4 out, of K cells, and P phases:
 
@@ -30,9 +31,9 @@ from numba import njit
 
 # columns of signals
 PHASE, LOST, GREEN, CLOCK = 0, 1, 2, 3
-# columns of tallies. Now: vehicles on the roads, their moment Σ k·n_k in cells. Since the start: vehicles arrived,
-# vehicles left, delay in veh·s. In the interval so far: steps that vehicles spent, cells that those covered who left a
-# road, vehicles arrived. Of the latest complete interval: delay in veh·s
+# columns of tallies. Now: vehicles on the roads, their moment Σ k·n_k in cells. Since the start: vehicles
+# arrived, vehicles left, delay in veh·s. In the interval so far: steps that vehicles spent, cells that those
+# covered who left a road, vehicles arrived. Of the latest complete interval: delay in veh·s
 ON_ROADS, MOMENT, ARRIVED, LEFT, DELAY, SPENT, COVERED, JUST_ARRIVED, INTERVAL_DELAY = (
     0,
     1,
@@ -45,7 +46,8 @@ ON_ROADS, MOMENT, ARRIVED, LEFT, DELAY, SPENT, COVERED, JUST_ARRIVED, INTERVAL_D
     8,
 )
 TALLIES = 9
-# columns of measures: reward and delay of the interval (veh·s), written when it ends; queue now (veh); pressures
+# columns of measures: reward and delay of the interval (veh·s), written when it ends; queue now (veh);
+# pressures
 REWARD, DELAY_S, QUEUE_VEH, PRESSURE = 0, 1, 2, 3
 
 REWARDS = ("queue", "delay", "pressure", "diff-waiting-time")
@@ -158,8 +160,9 @@ def _flow_along(road, inflow, outflow, send, top, wave, room):  # type: ignore[n
 def _cross(cells, served, turning, rates, flows):  # type: ignore[no-untyped-def]
     """Set the flows over the junction.
 
-    An approach sends first-in-first-out, so that an exit without room holds back all of it. Approaches that want
-    into the same exit get room there in proportion to what they send to it. (Not always the largest flow possible.)
+    An approach sends first-in-first-out, so that an exit without room holds back all of it. Approaches that
+    want into the same exit get room there in proportion to what they send to it. (Not always the largest flow
+    possible.)
     """
     send, top, wave, room = rates[0], rates[1], rates[2], rates[3]
     last = cells.shape[1] - 1
@@ -187,8 +190,9 @@ def _cross(cells, served, turning, rates, flows):  # type: ignore[no-untyped-def
 def _survey(cells, queues, tally, rates, observation):  # type: ignore[no-untyped-def]
     """Count the vehicles; return their moment Σ k·n_k (cells) and the queue (veh), and observe the densities.
 
-    The queue is Σ n·(1 − v/v_f) over the incoming cells, v being the speed that the fundamental diagram gives for
-    the cell's density, plus the entry queues: standing vehicles count whole, freely moving ones not at all.
+    The queue is Σ n·(1 − v/v_f) over the incoming cells, v being the speed that the fundamental diagram gives
+    for the cell's density, plus the entry queues: standing vehicles count whole, freely moving ones not at
+    all.
     """
     jam, lag = rates[6], rates[7]
     length = cells.shape[1] // SEGMENTS
@@ -243,10 +247,10 @@ def _press(cells, queues, times, turning, serves, measure):  # type: ignore[no-u
 
 @_compiled
 def _close_interval(tally, rates, moment, reward, measure):  # type: ignore[no-untyped-def]
-    """Book the delay of the interval, time spent less the free-flow time of the distance covered, and reward it.
+    """Book and reward the delay of the interval: time spent less the distance covered at free flow.
 
-    The distance needs no sum over all flows: the moment grows by one for every vehicle that goes on by one cell; one
-    that leaves a road of K cells takes K − 1 out of it and has covered K.
+    The distance needs no sum over all flows: the moment grows by one for every vehicle that goes on by one
+    cell; one that leaves a road of K cells takes K − 1 out of it and has covered K.
     """
     dt_s, cell_s = rates[4], rates[5]
     delay_s = dt_s * tally[SPENT] - cell_s * (moment - tally[MOMENT] + tally[COVERED])

@@ -1,4 +1,4 @@
-"""How many vehicles want to enter, from where and when: profiles of mean rates, and the days drawn from them."""
+"""How many vehicles want to enter, where and when: profiles of mean rates, and days drawn from them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Demand:
         name: how it is called.
         rates_veh_h: (D, 4) mean rate in each decision interval at approaches N, E, S, W, veh/h.
         interval_s: length of an interval, s.
-        poisson: whether the vehicles of an interval are drawn from a Poisson distribution of that mean, each approach
-            and interval on its own; otherwise exactly the mean arrives.
+        poisson: whether the vehicles of an interval are drawn from a Poisson distribution of that mean, each
+            approach and interval on its own; otherwise exactly the mean arrives.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Demand:
         return len(self.rates_veh_h)
 
     def arrivals(self, seed: int) -> np.ndarray:
-        """Return (D, 4) vehicles that want to enter in each interval of day ``seed``, spread evenly over it."""
+        """Return (D, 4) vehicles that want to enter in each interval of day ``seed``."""
         mean = self.rates_veh_h * (self.interval_s / 3600)
         if not self.poisson:
             return np.asarray(mean, dtype=np.float64)
@@ -74,8 +74,8 @@ PROFILES = {
 }
 """Mean rates (240, 4) in veh/h of the named profiles, each 600 veh/h over the hour and the four approaches.
 
-``balanced``: 600 everywhere. ``3to1``: 900 from north and south, 300 from east and west. ``varying``: north and south
-600 + 300·sin(2πt/1 h), east and west 600 − 300·sin(2πt/1 h), in steps of 5 min.
+``balanced``: 600 everywhere. ``3to1``: 900 from north and south, 300 from east and west. ``varying``: north
+and south 600 + 300·sin(2πt/1 h), east and west 600 − 300·sin(2πt/1 h), in steps of 5 min.
 """
 
 

@@ -28,9 +28,10 @@ _TURNING = (
 class Intersection:
     """Four roads in, four out, and the signal between them.
 
-    Traffic on a road follows a triangular fundamental diagram: flow = min(v_f·ρ, w·(ρ_jam − ρ)), whose top is the
-    saturation flow ρ_jam·v_f·w/(v_f + w): 1,853 veh/h with these defaults. Amber and all-red are both lost: nothing
-    crosses the stop line during them (the vehicles that use amber are taken to make up for the slow start).
+    Traffic on a road follows a triangular fundamental diagram: flow = min(v_f·ρ, w·(ρ_jam − ρ)), whose top is
+    the saturation flow ρ_jam·v_f·w/(v_f + w): 1,853 veh/h with these defaults. Amber and all-red are both
+    lost: nothing crosses the stop line during them (the vehicles that use amber are taken to make up for the
+        slow start).
 
     Attributes:
         free_flow_m_s: speed v_f on an empty road, m/s.

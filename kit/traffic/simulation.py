@@ -1,4 +1,4 @@
-"""A batch of intersections in memory: the arrays that the compiled core works on, and what is read from them."""
+"""A batch of intersections in memory: the arrays the compiled core works on, and what is read from them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Simulation:
             raise UnknownNameError("reward", reward, core.REWARDS)
         if demand.interval_s != intersection.interval_s:
             raise UsageError(
-                f"The demand's intervals are {demand.interval_s} s, the signal decides every {intersection.interval_s} s."
+                f"The demand's interval is {demand.interval_s} s, the signal's {intersection.interval_s} s."
             )
         self.n, self.intersection, self.demand, self.reward = n, intersection, demand, reward
         self.interval_steps = intersection.steps(intersection.interval_s)
@@ -67,7 +67,7 @@ class Simulation:
         self._look()
 
     def step(self, actions: np.ndarray, steps: int | None = None) -> None:
-        """Show the phases ``actions`` (B,) int64 and simulate ``steps`` steps, by default a decision interval.
+        """Show the phases ``actions`` (B,) int64 for ``steps`` time steps, by default a decision interval.
 
         Phases must be legal: the core does not check them again.
         """
@@ -102,7 +102,7 @@ class Simulation:
         return np.asarray(self._cells.sum(axis=2))
 
     @property
-    def density_veh(self) -> np.ndarray:
+    def cell_veh(self) -> np.ndarray:
         """(B, 8, cells) vehicles in each cell, in the direction of travel; a live view of the state."""
         return self._cells
 
@@ -110,6 +110,15 @@ class Simulation:
     def entry_veh(self) -> np.ndarray:
         """(B, 4) vehicles waiting to enter; a live view of the state."""
         return self._queues
+
+    def outcome(self, b: int) -> dict[str, float]:
+        """Return delay per vehicle, vehicles that wanted to enter, and those not yet left, of day ``b``."""
+        vehicles = float(self.arrived_veh[b])
+        return {
+            "delay_s_per_vehicle": float(self.delay_s[b]) / vehicles if vehicles else 0.0,
+            "vehicles": vehicles,
+            "unfinished": vehicles - float(self.left_veh[b]),
+        }
 
     def views(self) -> list[SignalView]:
         """Return what a controller may see of each intersection."""

@@ -63,7 +63,7 @@ class SumoEnv(gymnasium.Env[np.ndarray, int]):
     metadata = {"render_modes": []}  # noqa: RUF012 - the type that gymnasium declares
 
     def __init__(self, spec: EpisodeSpec) -> None:
-        self.spec = spec
+        self._hour = spec  # Gymnasium's own `spec` is another thing
         self.network: SumoNetwork = read_network(Path(spec.net))
         self.observation_space, self.action_space = spaces_of(self.network)
         self._sequence = EpisodeSequence(spec, base_seed=spec.seed)
@@ -79,7 +79,7 @@ class SumoEnv(gymnasium.Env[np.ndarray, int]):
         """Begin an episode: of day ``seed``, or of the next training day; ``options`` are not used."""
         super().reset(seed=seed)
         if seed is None and self._sequence.episode == 0:
-            seed = self.spec.seed
+            seed = self._hour.seed
         self._sequence.begin(seed)
         return self._sequence.wait().observation, {}
 

@@ -1,0 +1,184 @@
+"""Whether what a run left is what it wrote: an archive, a run folder, or a checkpoint.
+
+Every file with a checksum is compared with it; rows must be well-formed and JSON must parse. A torn last
+row or a half-written notebook is what a kill leaves: it is noted, and not counted as bad.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kit.errors import IntegrityError, UsageError
+from kit.harness.manifest import MANIFEST, STEP_FOLDER, verify_checkpoint
+from kit.harness.rows import check_rows
+from kit.harness.store import is_temporary, regular_files, sha256_file
+from kit.harness.unpack import DAMAGE, ExtractLimits, checked_members, member_faults, read_sums
+
+ARCHIVE = "artifacts.zip"
+CHECKPOINTS = "checkpoints"
+ROWS = ("metrics.csv", "timing.csv")
+_RUN_MARKS = ("run.json", "summary.json", CHECKPOINTS, ROWS[0], ARCHIVE)
+
+
+@dataclass
+class VerifyReport:
+    """What was looked at and what is wrong with it.
+
+    ``files`` counts the files checked; ``bad`` names those at fault, ``reasons`` says why; ``notes`` is
+    what a user should know and what is no fault.
+    """
+
+    files: int = 0
+    reasons: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is at fault."""
+        return not self.reasons
+
+    @property
+    def bad(self) -> list[str]:
+        """The files at fault, sorted."""
+        return sorted(self.reasons)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return ``{ok, files, bad, reasons, notes}`` for ``--json``."""
+        return {
+            "ok": self.ok,
+            "files": self.files,
+            "bad": self.bad,
+            "reasons": dict(sorted(self.reasons.items())),
+            "notes": list(self.notes),
+        }
+
+
+def verify(path: Path) -> VerifyReport:
+    """Check an archive, a run folder, or a checkpoint's folder; changes nothing.
+
+    Raises:
+        UsageError: Nothing is there, or nothing that the kit writes.
+    """
+    report = VerifyReport()
+    if path.is_file():
+        _verify_archive(path.with_suffix("") if path.suffix == ".sha256" else path, report, "")
+    elif not path.is_dir():
+        raise UsageError(f"There is nothing to verify at {path}: no archive, run folder or checkpoint.")
+    elif STEP_FOLDER.fullmatch(path.name) or (path / MANIFEST).exists():
+        _verify_checkpoint(path, report, "")
+    elif any((path / mark).exists() for mark in _RUN_MARKS):
+        _verify_run(path, report)
+    elif any(STEP_FOLDER.fullmatch(entry.name) for entry in path.iterdir()):
+        _verify_checkpoints(path, report, "")
+    else:
+        raise UsageError(f"{path} holds no run: none of {', '.join(_RUN_MARKS)} is in it.")
+    return report
+
+
+def _verify_archive(path: Path, report: VerifyReport, prefix: str) -> None:
+    report.files += 1
+    _verify_sum_beside(path, report, prefix)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = checked_members(archive, ExtractLimits())
+            report.files += len(members)
+            for name, fault in member_faults(archive, members):
+                report.reasons[prefix + name] = fault
+    except IntegrityError as error:
+        report.reasons[prefix + path.name] = str(error)
+    except DAMAGE as error:
+        report.reasons[prefix + path.name] = f"is no readable zip archive: {error}"
+
+
+def _verify_sum_beside(path: Path, report: VerifyReport, prefix: str) -> None:
+    beside = path.with_name(path.name + ".sha256")
+    if not beside.is_file():
+        report.notes.append(
+            f"{prefix}{beside.name} is missing: the members are checked, the archive's own directory is not."
+        )
+        return
+    report.files += 1
+    try:
+        sums = read_sums(beside.read_bytes())
+    except IntegrityError as error:
+        report.reasons[prefix + beside.name] = str(error)
+        return
+    if len(sums) != 1:
+        report.reasons[prefix + beside.name] = "does not hold exactly one sum"
+    elif sha256_file(path) not in sums.values():
+        report.reasons[prefix + path.name] = f"has another SHA-256 than {beside.name} says"
+
+
+def _verify_checkpoint(path: Path, report: VerifyReport, prefix: str) -> None:
+    report.files += 1
+    try:
+        report.files += len(verify_checkpoint(path).files)
+    except IntegrityError as error:
+        for name in error.bad:
+            report.reasons[prefix + name] = str(error)
+
+
+def _verify_checkpoints(folder: Path, report: VerifyReport, prefix: str) -> None:
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and STEP_FOLDER.fullmatch(path.name):
+            _verify_checkpoint(path, report, prefix)
+        elif is_temporary(path.name):
+            report.notes.append(f"{prefix}{path.name} was never finished; the next session clears it.")
+
+
+def _verify_run(root: Path, report: VerifyReport) -> None:
+    if (root / CHECKPOINTS).is_dir():
+        _verify_checkpoints(root / CHECKPOINTS, report, f"{CHECKPOINTS}/")
+    if (root / ARCHIVE).is_file():
+        _verify_archive(root / ARCHIVE, report, f"{ARCHIVE}/")
+    for name in ROWS:
+        if (root / name).is_file():
+            _verify_rows(root / name, report)
+    for name, path in regular_files(root):
+        if name.startswith((f"{CHECKPOINTS}/", ".")):
+            continue
+        if path.suffix == ".json":
+            report.files += 1
+            if fault := _json_fault(path):
+                report.reasons[name] = fault
+        elif path.suffix == ".ipynb" and (fault := _json_fault(path)):
+            report.notes.append(
+                f"{name} {fault}: notebooks are not written atomically, and a kill cuts them."
+            )
+    _verify_best(root / "best", report)
+
+
+def _verify_rows(path: Path, report: VerifyReport) -> None:
+    report.files += 1
+    check = check_rows(path)
+    if check.torn:
+        report.notes.append(f"{path.name}: {check.damage}; the next session cuts it off.")
+    elif check.damage is not None:
+        report.reasons[path.name] = check.damage
+
+
+def _json_fault(path: Path) -> str | None:
+    try:
+        json.loads(path.read_bytes())
+    except (ValueError, OSError) as error:
+        return f"is no JSON ({error})"
+    return None
+
+
+def _verify_best(folder: Path, report: VerifyReport) -> None:
+    """Compare the best model with the sum that ``best.json`` holds of it."""
+    try:
+        facts = json.loads((folder / "best.json").read_bytes())
+        name, expected = str(facts["file"]), str(facts["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # none, or reported as JSON that does not parse
+    report.files += 1
+    path = folder / Path(name).name
+    if not path.is_file():
+        report.reasons[f"best/{name}"] = "is missing"
+    elif sha256_file(path) != expected:
+        report.reasons[f"best/{name}"] = "has another SHA-256 than best.json says"

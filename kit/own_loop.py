@@ -1,0 +1,78 @@
+"""A training loop of one's own under a session: registered objects, numbered steps, rows of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kit.errors import UsageError
+from kit.randomness import capture_generators, restore_generators
+
+if TYPE_CHECKING:
+    from kit.session import TrainingSession
+
+
+class Stateful(Protocol):
+    """Anything that can tell its state and take it back: a torch module, an optimizer, an object of one's own."""
+
+    def state_dict(self) -> Any:
+        """Return a tree of arrays, tensors and plain values."""
+        ...
+
+    def load_state_dict(self, state: Any, /) -> Any:
+        """Continue from what ``state_dict`` returned."""
+        ...
+
+
+class OwnLoop:
+    """What ``session.register``, ``session.steps`` and ``session.record`` do."""
+
+    def __init__(self, session: TrainingSession) -> None:
+        self._session = session
+        self._registered: dict[str, Stateful] = {}
+        self._row: dict[str, Any] = {}
+
+    def register(self, objects: dict[str, Stateful]) -> None:
+        """Name what a checkpoint holds."""
+        for name, item in objects.items():
+            if not (hasattr(item, "state_dict") and hasattr(item, "load_state_dict")):
+                raise UsageError(f"{name!r} cannot be registered: it has no state_dict and load_state_dict.")
+        self._registered.update(objects)
+
+    def record(self, metrics: dict[str, Any]) -> None:
+        """Note metrics of the step that ``steps`` is at."""
+        self._row.update(metrics)
+
+    def steps(self) -> Iterator[int]:
+        """Yield the number of each step still to do; see TrainingSession.steps."""
+        session = self._session
+        state = session.restore()
+        if state is not None:
+            self._restore(state)
+        if session.trained:
+            return
+        session.planner.units("rollout", per_step=1.0)
+        session.timer.switch("rollout")
+        step = session.step
+        while step < session.total_timesteps:
+            if not session.boundary(step, self._capture):
+                return
+            yield step
+            step += 1
+            session.timer.add_count("rollout", 1)
+            if self._row:
+                session.record_row(step, self._row)
+                self._row = {}
+        session.training_done(step, self._capture)
+
+    def _capture(self) -> dict[str, Any]:
+        objects = {name: item.state_dict() for name, item in self._registered.items()}
+        return {"objects": objects, "generators": capture_generators()}
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        names, there = set(self._registered), set(state["objects"])
+        if names != there:
+            raise UsageError(f"The checkpoint holds {sorted(there)}, registered are {sorted(names)}.")
+        for name, item in self._registered.items():
+            item.load_state_dict(state["objects"][name])
+        restore_generators(state["generators"])

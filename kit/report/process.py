@@ -1,0 +1,83 @@
+"""Figures and the report, drawn by a process of their own so that training does not wait for them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+NICENESS = 10
+ANSWER_TIMEOUT_S = 120.0
+
+
+class ReportProcess:
+    """A drawing process, started at the first request and fed with requests, one a line.
+
+    matplotlib takes longer to import than to draw, so the process stays; it runs at a low priority, in a session
+    of its own, and ends when its input does. ``refresh`` does not wait, ``write_report`` does.
+    """
+
+    def __init__(self, run_dir: Path, *, tensorboard: bool = False) -> None:
+        self._run_dir = run_dir
+        self._tensorboard = tensorboard
+        self._process: subprocess.Popen[str] | None = None
+
+    def _start(self) -> subprocess.Popen[str]:
+        root = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+        arguments = ["--serve", *(["--tensorboard"] if self._tensorboard else [])]
+        return subprocess.Popen(
+            [sys.executable, "-m", "kit.report", str(self._run_dir), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        )
+
+    def _ask(self, request: str) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            self._process = self._start()
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(request + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            logger.warning("The drawing process has ended; figures are drawn again at the next export.")
+            return False
+        return True
+
+    def refresh(self) -> None:
+        """Ask for fresh figures; returns at once."""
+        self._ask("figures")
+
+    def write_report(self) -> bool:
+        """Draw everything, write report.html and wait for it; return whether it was written."""
+        if not self._ask("report"):
+            return False
+        assert self._process is not None
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith("report"):
+                return line.strip() == "report done"
+        return False
+
+    def close(self) -> None:
+        """End the process, after what it is drawing."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        try:
+            process.stdin.close()
+            process.wait(timeout=ANSWER_TIMEOUT_S)
+        except (BrokenPipeError, subprocess.TimeoutExpired):
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

@@ -1,0 +1,96 @@
+"""run.json: what runs in a folder, and the refusal to continue anything else there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import kit
+from kit.harness.config import config_hash, describe, refuse_other_config
+from kit.harness.deadline import Limits
+from kit.harness.platform import machine
+from kit.harness.provenance import versions
+from kit.harness.run_folder import RunFolder
+from kit.harness.scaling import TimestepScaler
+from kit.harness.summary import read_json, write_json
+from kit.timing.prediction import forecast_of_quick_test
+
+
+class RunRecord:
+    """The settings of one run. ``config`` is everything that decides its results; more can be declared."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        notebook: str,
+        total_timesteps: int,
+        config: Mapping[str, Any],
+        *,
+        quick_test: bool,
+    ) -> None:
+        self._folder = folder
+        self.notebook, self.requested_timesteps, self.quick_test = notebook, total_timesteps, quick_test
+        self.config = {
+            "notebook": notebook,
+            "kit": kit.__version__,
+            "total_timesteps": total_timesteps,
+            **config,
+        }
+
+    @property
+    def config_hash(self) -> str:
+        """The hash that checkpoints carry."""
+        return config_hash(self.config)
+
+    def on_disk(self) -> dict[str, Any]:
+        """Return what run.json holds; empty for a fresh folder."""
+        return read_json(self._folder.run_json)
+
+    def refuse_others(self) -> None:
+        """Raise ConfigMismatchError when the folder holds a run with other settings."""
+        before = self.on_disk()
+        if not before:
+            return
+        mine = {"quick_test": self.quick_test, **self.config}
+        there = {"quick_test": before.get("quick_test", False), **before.get("config", {})}
+        refuse_other_config(
+            self._folder.root, {key: there[key] for key in there if key in mine}, describe(mine)
+        )
+
+    def declare(self, settings: Mapping[str, Any]) -> None:
+        """Add settings that decide the results; raises ConfigMismatchError like ``refuse_others``."""
+        before = self.on_disk().get("config")
+        if before is not None:
+            there = {name: before.get(name) for name in settings}
+            refuse_other_config(self._folder.root, there, describe(settings))
+        self.config.update(settings)
+
+    def total_timesteps(self) -> int:
+        """Return the total that holds: what was asked for, or what an earlier session reduced it to."""
+        return int(self.on_disk().get("total_timesteps", self.requested_timesteps))
+
+    def write(self, scaler: TimestepScaler, limits: Limits, threads: int) -> None:
+        """Write run.json. The forecast is made once, from the quick test beside the run, and kept."""
+        before = self.on_disk()
+        forecast = before.get("forecast")
+        if forecast is None and not self.quick_test:
+            forecast = forecast_of_quick_test(self._folder, self.config, limits)
+        facts = {
+            "notebook": self.notebook,
+            "parameters": describe({k: v for k, v in self.config.items() if k not in ("notebook", "kit")}),
+            "config": describe(self.config),
+            "config_hash": self.config_hash,
+            "seed": self.config.get("seed", 0),
+            "quick_test": self.quick_test,
+            "total_timesteps": scaler.total_timesteps,
+            "requested_timesteps": self.requested_timesteps,
+            "kit": kit.__version__,
+            "versions": versions(),
+            "machine": machine(),
+            "threads": threads,
+            "limits": asdict(limits),
+            "forecast": forecast,
+            "scalings": [asdict(change) for change in scaler.scalings] or before.get("scalings", []),
+        }
+        write_json(self._folder.run_json, facts)

@@ -1,0 +1,39 @@
+"""What a quick test measured beside its phases: log, disk, checkpoint cost, and the plan of the full run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kit.harness.outputs import RobustOutputManager
+from kit.harness.run_folder import RunFolder
+from kit.harness.run_log import RunLog
+from kit.timing.plan import RunPlan
+
+GROWING = ("metrics.csv", "timing.csv")
+
+
+def measured_of(
+    folder: RunFolder, outputs: RobustOutputManager, log: RunLog, plan: RunPlan, timesteps: int
+) -> dict[str, Any]:
+    """Return the ``measured`` object of timing.json; see ``kit.timing.forecast.Measurement``."""
+    lines, text_bytes = log.written()
+    growing = sum((folder.root / name).stat().st_size for name in GROWING if (folder.root / name).exists())
+    fixed = sum(
+        path.stat().st_size
+        for path in folder.root.rglob("*")
+        if path.is_file()
+        and path.name not in GROWING
+        and not path.is_relative_to(folder.checkpoints)
+        and not path.name.startswith(folder.archive.name)
+    )
+    base = outputs.checkpoint_bytes - (plan.checkpoint_bytes(0.0, timesteps))
+    return {
+        "timesteps": timesteps,
+        "plan": plan.as_json(),
+        "log_lines": lines,
+        "log_bytes": text_bytes,
+        "checkpoint_cost_s": outputs.checkpoint_cost_s,
+        "disk_fixed_bytes": fixed,
+        "disk_per_step_bytes": growing / max(1, timesteps),
+        "checkpoint_base_bytes": max(0.0, base),
+    }

@@ -1,0 +1,165 @@
+"""What a learned policy is compared with in SUMO: the net's own program, the best timer of a search, and Webster's.
+
+Timers act on the grid of decisions: each phase is shown for whole intervals of 15 s, the yellow that opens it
+included. A phase may get none: in such a plan its turns wait for gaps in the other phases.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from kit.errors import UsageError
+from kit.traffic.sumo_episode import INTERVAL_S, EpisodeSpec, demand_of
+from kit.traffic.sumo_network import SumoNetwork
+from kit.traffic.sumo_process import EpisodeProcess
+from kit.traffic.view import SignalView
+
+SATURATION_VEH_H = 1800.0  # of one lane, for Webster
+LONGEST_CYCLE_S = 120.0
+_MAJOR_S, _MINOR_S = (15, 30, 45, 60), (0, 15)  # what the search tries for phases that are long or short natively
+_WORTH_A_SECOND_DAY = 1.1  # the search drops a plan whose delay on the first day exceeds this times the best
+
+
+class NativeProgram:
+    """The program that the net ships with, at its own seconds; SUMO runs it, off the grid of decisions."""
+
+    name = "native program"
+
+    def reset(self) -> None:
+        """Nothing to forget."""
+
+    def act(self, observation: np.ndarray, view: SignalView) -> int:
+        """It decides nothing; ``SumoScenario.run_episodes`` leaves the signal to SUMO."""
+        raise UsageError("The native program runs inside SUMO; use SumoScenario.run_episodes.")
+
+
+class PhasePlan:
+    """A timer on the grid of decisions: phase p for ``intervals[p]`` intervals of 15 s, over and over.
+
+    Args:
+        intervals: one number per phase, 0 to leave it out; at least one is positive.
+        name: how results call it; the seconds are appended.
+    """
+
+    def __init__(self, intervals: Sequence[int], name: str = "fixed") -> None:
+        if min(intervals) < 0 or not any(intervals):
+            raise UsageError(f"A plan takes at least one positive number of intervals, not {tuple(intervals)}.")
+        self.intervals = tuple(intervals)
+        self.name = f"{name} {'/'.join(str(INTERVAL_S * k) for k in self.intervals)}"
+        self._cycle = tuple(phase for phase, k in enumerate(self.intervals) for _ in range(k))
+
+    def reset(self) -> None:
+        """Nothing to forget: the phase follows from the time."""
+
+    def act(self, observation: np.ndarray, view: SignalView) -> int:  # noqa: ARG002
+        """Return the phase that the plan shows at ``view.time_s``."""
+        return self._cycle[round(view.time_s / INTERVAL_S) % len(self._cycle)]
+
+    def actions(self, decisions: int) -> list[int]:
+        """Return the phases of the first ``decisions`` decisions."""
+        return [self._cycle[k % len(self._cycle)] for k in range(decisions)]
+
+
+def best_plan(network: SumoNetwork, spec: EpisodeSpec, seeds: Sequence[int]) -> PhasePlan:
+    """Return the plan with the least delay over the days ``seeds``.
+
+    Tried are all plans whose phases take 15 to 60 s where the net's own program gives them 15 s or more, 0 or 15 s where
+    it gives less. Every plan plays the first day; those within 10 % of the best play the others too. A plan is dropped
+    in mid-day when its delay, which only grows, is out of the race: that saves time and changes no result.
+    """
+    choices = [_MAJOR_S if green_s >= INTERVAL_S else _MINOR_S for green_s in network.native_green_s]
+    plans = [PhasePlan([s // INTERVAL_S for s in seconds]) for seconds in itertools.product(*choices)]
+    plans.sort(key=lambda plan: abs(sum(plan.intervals) * INTERVAL_S - 75))  # likely ones first: they set the bar
+    first = _race(plans, replace(spec, seed=seeds[0]), slack=_WORTH_A_SECOND_DAY)
+    contest = [plan for plan in plans if first[plan] <= min(first.values()) * _WORTH_A_SECOND_DAY]
+    totals = {plan: first[plan] for plan in contest}
+    for seed in seeds[1:]:
+        day = _race(contest, replace(spec, seed=seed), slack=float("inf"))
+        totals = {plan: totals[plan] + day[plan] for plan in contest}
+    return PhasePlan(min(contest, key=lambda plan: totals[plan]).intervals, "best fixed")
+
+
+def _race(plans: Sequence[PhasePlan], spec: EpisodeSpec, slack: float) -> dict[PhasePlan, float]:
+    """Return each plan's delay on one day, vehicle-seconds; infinite where it exceeded the best times ``slack``."""
+    delays_s: dict[PhasePlan, float] = {}
+    waiting, running = list(reversed(plans)), dict[PhasePlan, EpisodeProcess]()
+    best_s = float("inf")
+    while waiting or running:
+        while waiting and len(running) < (os.cpu_count() or 1):
+            plan = waiting.pop()
+            running[plan] = EpisodeProcess(spec)
+            running[plan].send("run", plan.actions(spec.horizon_decisions), best_s * slack)
+        plan = next(iter(running))
+        process = running.pop(plan)
+        last = process.receive()[-1]
+        process.close()
+        finished = last.decision == spec.horizon_decisions
+        delays_s[plan] = last.total_delay_s if finished else float("inf")
+        best_s = min(best_s, delays_s[plan])
+    return delays_s
+
+
+def webster_plan(network: SumoNetwork, spec: EpisodeSpec, seeds: Sequence[int]) -> PhasePlan:
+    """Return Webster's plan for the mean flows of the days ``seeds``, rounded to the grid of decisions.
+
+    Cycle (1.5 L + 5) / (1 − Y), at most 120 s; greens in proportion to y_p, the largest ratio of flow to saturation
+    (1,800 veh/h a lane) among the lane groups of phase p: the lanes of one approach that have the right of way in p.
+    A movement with the right of way in several phases counts in the longest of them in the net's own program. The
+    lost time L is one yellow for each phase. Each phase then gets its green and yellow, rounded to intervals of 15 s,
+    at least one; the grid can lengthen the cycle.
+    """
+    hours = len(seeds) * (spec.end_s - spec.begin_s) / 3600
+    flows: Counter[tuple[str, str]] = Counter()
+    for seed in seeds:
+        flows.update(_movements(network, demand_of(replace(spec, seed=seed)).flows()))
+    ratios = _ratios(network, {move: count / hours for move, count in flows.items()})
+    used = [p for p in range(network.n_phases) if ratios[p] > 0]
+    lost_s, y = network.yellow_s * len(used), min(sum(ratios), 0.95)
+    cycle_s = min(LONGEST_CYCLE_S, (1.5 * lost_s + 5) / (1 - y))
+    shown_s = [(cycle_s - lost_s) * ratios[p] / sum(ratios) + network.yellow_s for p in used]
+    intervals = [0] * network.n_phases
+    for phase, seconds in zip(used, shown_s, strict=True):
+        intervals[phase] = max(1, round(seconds / INTERVAL_S))
+    return PhasePlan(intervals, "webster")
+
+
+def _movements(network: SumoNetwork, trips: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
+    """Turn trips between edges into movements from approach to exit; those that do not cross are left out."""
+    before = {s.lane.rpartition("_")[0]: network.lanes_in[s.slot].rpartition("_")[0] for s in network.upstream}
+    after = {s.lane.rpartition("_")[0]: network.lanes_out[s.slot].rpartition("_")[0] for s in network.downstream}
+    moves: Counter[tuple[str, str]] = Counter()
+    for (origin, destination), count in trips.items():
+        if origin in before and destination in after:
+            moves[before[origin], after[destination]] += count
+    return moves
+
+
+def _ratios(network: SumoNetwork, flows_veh_h: dict[tuple[str, str], float]) -> list[float]:
+    """Return y_p of each phase."""
+    groups: dict[tuple[int, str], tuple[set[str], set[tuple[str, str]]]] = defaultdict(lambda: (set(), set()))
+    for link in network.links:
+        phase = _own_phase(network, link.index)
+        if phase is not None:
+            lanes, moves = groups[phase, link.edge_in]
+            lanes.add(link.lane_in)
+            moves.add((link.edge_in, link.edge_out))
+    ratios = [0.0] * network.n_phases
+    for (phase, _), (lanes, moves) in groups.items():
+        flow_veh_h = sum(flows_veh_h.get(move, 0.0) for move in moves)
+        ratios[phase] = max(ratios[phase], flow_veh_h / (len(lanes) * SATURATION_VEH_H))
+    return ratios
+
+
+def _own_phase(network: SumoNetwork, link: int) -> int | None:
+    """Return the longest phase in which a link has the right of way; with yielding, where there is none."""
+    for signs in ("G", "g"):
+        phases = [p for p in range(network.n_phases) if network.green_states[p][link] in signs]
+        if phases:
+            return max(phases, key=lambda p: network.native_green_s[p])
+    return None
