@@ -1,10 +1,13 @@
 """The same intersection in plain NumPy: a reference for tests of the compiled core, a rival in benchmarks.
 
-Written as one would without a compiler: whole-array operations over a batch, all roads and all cells at once.
-It takes the flows' own sums where the core takes moments, so that the two agree only if both are right.
+Written as one would without a compiler: whole-array operations over a batch, all roads and all cells at once, into
+buffers made beforehand. Every road's cells stand in one long row behind a pad, whose "outflow" is what enters the
+road, so that the whole batch is moved by one-dimensional operations.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,7 +18,7 @@ from kit.traffic.network import SEGMENTS, Intersection
 class NumpyModel:
     """B intersections, stepped by NumPy; see ``kit.traffic.core`` for the model and the units."""
 
-    def __init__(self, seeds: list[int], intersection: Intersection, demand: Demand) -> None:
+    def __init__(self, seeds: Sequence[int], intersection: Intersection, demand: Demand) -> None:
         i, n = intersection, len(seeds)
         self.intersection = i
         self.send = i.free_flow_m_s * i.dt_s / i.cell_m
@@ -26,60 +29,77 @@ class NumpyModel:
         self.uses = self.turning > 0
         self.serves = np.array([[a in phase for a in range(4)] for phase in i.phases])
         self.interval_steps = i.steps(i.interval_s)
+        self.lost_steps, self.min_green_steps = i.steps(i.lost_s), i.steps(i.min_green_s)
         self.arrivals = np.stack([demand.arrivals(seed) for seed in seeds])
-        self.cells = np.zeros((n, 8, i.cells))
+        self.row = np.zeros(n * 8 * (i.cells + 1))
+        self.flow, self.room = np.zeros_like(self.row), np.zeros_like(self.row)
+        padded = self.row.reshape(n, 8, i.cells + 1)
+        self.cells = padded[:, :, 1:]
+        flows = self.flow.reshape(padded.shape)
+        self.inflow, self.outflow = flows[:, :, 0], flows[:, :, -1]
         self.queues = np.zeros((n, 4))
         self.phase = np.zeros(n, dtype=np.int64)
         self.lost = np.zeros(n, dtype=np.int64)
-        self.green = np.full(n, i.steps(i.min_green_s))
+        self.green = np.full(n, self.min_green_steps)
         self.clock = 0
-        self.delay_s = np.zeros(n)
-        self.left_veh = np.zeros(n)
+        self.delay_s, self.left_veh = np.zeros(n), np.zeros(n)
+        self.on_roads, self.spent, self.covered = np.zeros(n), np.zeros(n), np.zeros(n)
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Show the phases (B,) for one decision interval; return (B, n_obs) and (B,) delays, veh·s."""
         i = self.intersection
-        switching = (actions != self.phase) & (self.green >= i.steps(i.min_green_s)) & (self.lost == 0)
+        switching = (actions != self.phase) & (self.green >= self.min_green_steps) & (self.lost == 0)
         self.phase = np.where(switching, actions, self.phase)
-        self.lost = np.where(switching, i.steps(i.lost_s), self.lost)
+        self.lost = np.where(switching, self.lost_steps, self.lost)
         self.green = np.where(switching, 0, self.green)
         arriving = self.arrivals[:, self.clock // self.interval_steps] / self.interval_steps
-        before_s = self.delay_s.copy()
+        self.spent[:], self.covered[:] = 0, -self._moment()
         for _ in range(self.interval_steps):
             self._step(arriving)
-            self.clock += 1
-        return self._observe(), self.delay_s - before_s
+        self.clock += self.interval_steps
+        self.covered += self._moment()
+        delay_s = i.dt_s * self.spent - i.cell_m / i.free_flow_m_s * self.covered
+        self.delay_s += delay_s
+        return self._observe(), delay_s
 
     def _step(self, arriving: np.ndarray) -> None:
-        i, cells = self.intersection, self.cells
-        sending = np.minimum(self.send * cells, self.top)
-        taking = np.minimum(self.top, self.wave * (self.jam - cells))
-        flows = np.empty(
-            (len(cells), 8, i.cells + 1)
-        )  # over the upstream edge of each cell, and out of the last
-        np.minimum(sending[:, :, :-1], taking[:, :, 1:], out=flows[:, :, 1:-1])
+        first, last = self.cells[:, :, 0].copy(), self.cells[:, :, -1].copy()
+        np.multiply(self.row, self.send, out=self.flow)
+        np.minimum(self.flow, self.top, out=self.flow)
+        np.multiply(self.row, -self.wave, out=self.room)
+        self.room += self.wave * self.jam
+        np.minimum(self.flow[:-1], self.room[1:], out=self.flow[:-1])
+        sending = np.minimum(self.send * last, self.top)
+        taking = np.minimum(self.top, self.wave * (self.jam - first))
         self.queues += arriving
-        flows[:, :4, 0] = np.minimum(self.queues, taking[:, :4, 0])
-        self.queues -= flows[:, :4, 0]
-        flows[:, :4, -1], flows[:, 4:, 0] = self._cross(sending[:, :4, -1], taking[:, 4:, 0])
-        flows[:, 4:, -1] = sending[:, 4:, -1]
-        covered_m = flows[:, :, 1:].sum(axis=(1, 2)) * i.cell_m
-        spent_s = (cells.sum(axis=(1, 2)) + self.queues.sum(axis=1)) * i.dt_s
-        self.delay_s += spent_s - covered_m / i.free_flow_m_s
-        self.left_veh += flows[:, 4:, -1].sum(axis=1)
-        cells += flows[:, :, :-1] - flows[:, :, 1:]
+        entering = np.minimum(self.queues, taking[:, :4])
+        self.queues -= entering
+        crossing, into = self._cross(sending[:, :4], taking[:, 4:])
+        self.inflow[:, :4], self.inflow[:, 4:] = entering, into
+        self.outflow[:, :4], self.outflow[:, 4:] = crossing, sending[:, 4:]
+        leaving = sending[:, 4:].sum(axis=1)
+        self.spent += self.on_roads + self.queues.sum(axis=1)
+        self.on_roads += entering.sum(axis=1) - leaving
+        self.covered += self.intersection.cells * (crossing.sum(axis=1) + leaving)
+        self.left_veh += leaving
+        self.row -= self.flow
+        self.row[1:] += self.flow[:-1]
         self.green += self.lost == 0
-        self.lost = np.maximum(self.lost - 1, 0)
+        np.maximum(self.lost - 1, 0, out=self.lost)
 
     def _cross(self, sending: np.ndarray, taking: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the flows over the stop lines and into the exits, (B, 4) each."""
-        wanted = np.where(self.serves[self.phase] & (self.lost == 0)[:, None], sending, 0.0)
+        wanted = sending * (self.serves[self.phase] & (self.lost == 0)[:, None])
         into = wanted @ self.turning
-        share = np.ones_like(into)
-        np.divide(taking, into, out=share, where=into > taking)
-        passing = np.where(self.uses, share[:, None, :], 1.0).min(axis=2)
-        crossing = wanted * passing
-        return crossing, crossing @ self.turning
+        if (into > taking).any():
+            share = np.ones_like(into)
+            np.divide(taking, into, out=share, where=into > taking)
+            wanted *= np.where(self.uses, share[:, None, :], 1.0).min(axis=2)
+            into = wanted @ self.turning
+        return wanted, into
+
+    def _moment(self) -> np.ndarray:
+        return np.asarray((self.cells.sum(axis=1) @ np.arange(self.intersection.cells)))
 
     def _observe(self) -> np.ndarray:
         i, n = self.intersection, len(self.cells)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 
 class KitError(Exception):
@@ -84,6 +85,16 @@ class StorageError(KitError, OSError):
 
 class NotebookError(KitError):
     """A notebook did not run to its end: a cell raised, was skipped, or the kernel died."""
+
+
+T = TypeVar("T")
+
+
+def choose(kind: str, name: str, table: Mapping[str, T]) -> T:
+    """Return ``table[name]``; raises UnknownNameError, which lists the legal names, where there is none."""
+    if name not in table:
+        raise UnknownNameError(kind, name, table)
+    return table[name]
 
 
 def nearest_match(value: str, legal: Iterable[str]) -> str | None:

@@ -112,15 +112,17 @@ class TrainingSession:
         return session
 
     def _prepare_folder(self) -> None:
-        there = self.record_of_run.on_disk()
-        if there and (self.options.fresh or (self.quick_test and there.get("quick_test"))):
+        launched = LAUNCHED_VARIABLE in os.environ  # then the command line has prepared the folder
+        there = {} if launched else self.record_of_run.on_disk()
+        if there and (self.options.fresh or self.quick_test):
             with FileLock(self.folder.lock).acquire():
                 moved = move_aside(self.folder)
             logger.info("The run that was in %s is now in %s.", self.folder.root, moved)
         self.folder.create()
         self._lock.acquire()
-        with FileLock(self.folder.finalising):  # a watchdog may still be finalising the session before
-            self.folder.stop_request.unlink(missing_ok=True)
+        with FileLock(self.folder.watching):  # the watchdog of the session before may still be finalising
+            if not launched:
+                self.folder.stop_request.unlink(missing_ok=True)
 
     def _begin(self) -> None:
         folder, deadline, options = self.folder, self.deadline, self.options
@@ -341,6 +343,12 @@ class TrainingSession:
         self._own_loop.record(metrics)
 
     # Leaving
+
+    def draw(self) -> list[Path]:
+        """Draw the figures of what is on disk by now, wait for them, and return their paths."""
+        with self.phase("export"):
+            self._figures.draw()
+        return sorted(self.folder.figures.glob("*.png"))
 
     def save_results(self, results: Mapping[str, Any]) -> None:
         """Keep what the workload found out (results.json); the report shows it."""

@@ -107,6 +107,11 @@ class RunFolder:
         return self.control / "finalising"
 
     @property
+    def watching(self) -> Path:
+        """Held by the watchdog for as long as it lives."""
+        return self.control / "watching"
+
+    @property
     def stop_request(self) -> Path:
         """Its existence asks the session to stop at the next safe boundary; its text says why."""
         return self.control / "stop"

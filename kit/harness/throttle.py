@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
@@ -214,8 +215,8 @@ class LogThrottle:
         The summary is empty, and not emitted, if nothing was dropped since the flush before. It goes to this
         module's logger, or to the wrapped stream where no handler would take it.
         """
-        thread = self._table.thread
-        thread.flushing, before = True, thread.flushing
+        flushing, thread = self._table.flushing, threading.get_ident()
+        flushing.add(thread)
         try:
             for text, sink, origin in self._table.take_held():
                 sink(text, origin)
@@ -223,7 +224,7 @@ class LogThrottle:
             if summary:
                 self._say(summary)
         finally:
-            thread.flushing = before
+            flushing.discard(thread)
         return summary
 
     def _summary(self) -> str:

@@ -12,6 +12,7 @@ from kit.errors import UsageError
 from kit.harness.throttle_gate import BLOCK_LINES, NEVER, Gate, Guard, Held, Sink
 from kit.harness.throttle_rules import EveryN, LastOnly, OnChange, PerSecond, Rule, Share
 
+_DIGITS = re.compile(r"\d+")
 _MAX_SUBJECTS = 64
 
 
@@ -120,7 +121,7 @@ class ChangeGate(Gate):
         match = self._key.search(text) if self._key else None
         if match is None:
             return "", text
-        return re.sub(r"\d+", "", text[: match.start()]).strip(), match[1]
+        return _DIGITS.sub("", text[: match.start()]).strip(), match[1]
 
 
 class LastGate(Gate):

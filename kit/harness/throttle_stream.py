@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import threading
+import sys
 from collections.abc import Iterable
+from threading import get_ident
 from typing import Any
 
 from kit.harness.throttle_gate import Gate
@@ -19,13 +20,14 @@ _LONGEST_PARTIAL = 8192
 class _Line:
     """What one thread has written since its last line end."""
 
-    __slots__ = ("gate", "passes", "text", "underway")
+    __slots__ = ("caller", "gate", "passes", "text", "underway")
 
     def __init__(self, gate: Gate) -> None:
         self.text = ""  # not judged yet
         self.underway = False  # the start of this line has been judged, and the rest goes the same way
         self.gate = gate  # of the last judged line, which indented lines belong to
         self.passes = True
+        self.caller = (0, 0)  # the frame and the instruction that wrote last
 
 
 class ThrottledStream:
@@ -36,12 +38,17 @@ class ThrottledStream:
     starts a line anew: each state of a progress bar is a line. An untagged line that follows a tagged one and
     begins with an indent and a mark (``  └─ inflow 0.3``) belongs to it. Native code that writes to the file
     descriptor is not seen.
+
+    A notebook's stream sends what it got five times a second, and its ``flush`` waits for another thread to
+    send it at once, which takes longer than all else about a line. There the flush that ``print(...,
+    flush=True)`` adds to a whole line is left to the stream; any other flush is obeyed.
     """
 
     def __init__(self, inner: Any, table: GateTable) -> None:
         self.inner = inner
         self._table = table
         self._lines: dict[int, _Line] = {}
+        self._flushes_itself = hasattr(inner, "flush_interval")  # ipykernel's does
         self._dirty = True
         self._released = False
 
@@ -62,9 +69,14 @@ class ThrottledStream:
         if self._released:
             self.inner.write(text)
             return len(text)
-        line = self._line()
+        line = self._lines.get(get_ident()) or self._new_line()
+        if self._flushes_itself:
+            line.caller = _caller()
         if "\r" in text or "\r" in line.text:
             self._write_redrawn(line, line.text + text)
+        elif text == "\n":  # as print ends a line
+            whole, line.text = line.text + text, ""
+            self._settle(line, whole, ends=True)
         elif (end := text.rfind("\n")) < 0:
             line.text += text
             if len(line.text) > _LONGEST_PARTIAL:
@@ -81,12 +93,12 @@ class ThrottledStream:
             self.write(text)
 
     def flush(self) -> None:
-        """Judge this thread's unfinished line, and flush the wrapped stream if anything was written to it.
-
-        A flush in a notebook waits for another thread: a line that was dropped must not pay for it.
-        """
-        if not self._released:
-            self._settle_partial(self._line())
+        """Judge this thread's unfinished line, and flush the wrapped stream if anything was written to it."""
+        line = self._lines.get(get_ident())
+        if line and line.text:
+            self._settle_partial(line)
+        elif line and self._flushes_itself and line.caller == _caller():
+            return
         if self._dirty or self._released:
             self._dirty = False
             self.inner.flush()
@@ -112,11 +124,8 @@ class ThrottledStream:
         self._dirty = True
         self.inner.write(text.lstrip("\r").rstrip("\r\n") + "\n")
 
-    def _line(self) -> _Line:
-        ident = threading.get_ident()
-        line = self._lines.get(ident)
-        if line is None:
-            line = self._lines[ident] = _Line(self._table.untagged)
+    def _new_line(self) -> _Line:
+        line = self._lines[get_ident()] = _Line(self._table.untagged)
         return line
 
     def _write_redrawn(self, line: _Line, text: str) -> None:
@@ -153,3 +162,9 @@ class ThrottledStream:
         line.gate.count(line.passes, size_of(segment), lines)
         if not line.passes:
             line.gate.extend_held(segment, self.emit)
+
+
+def _caller() -> tuple[int, int]:
+    """Identify the call two levels up: ``print`` has no frame, so its writes and its flush come from one call."""
+    frame = sys._getframe(2)
+    return id(frame), frame.f_lasti

@@ -6,6 +6,7 @@ import itertools
 import re
 import threading
 from collections.abc import Callable, Mapping
+from threading import get_ident
 from typing import Any
 
 from kit.errors import UnknownNameError, UsageError
@@ -16,14 +17,6 @@ from kit.harness.throttle_rules import Rule, canonical_tag, parse_rule
 UNTAGGED = "(untagged)"
 _LONGEST_TAG = 40
 _MAX_SPELLINGS = 4096
-
-
-class _Thread(threading.local):
-    """What one thread is in the middle of: blocks that a guard let pass, and whether it is flushing."""
-
-    def __init__(self) -> None:
-        self.admitted: dict[Gate, int] = {}
-        self.flushing = False
 
 
 class GateTable:
@@ -37,12 +30,16 @@ class GateTable:
         self, rules: Mapping[str, Rule | str], default: Rule | str | None, clock: Callable[[], float]
     ) -> None:
         self.lock = threading.RLock()
-        self.thread = _Thread()
+        self.flushing: set[int] = set()  # threads that write what was held back
+        self._admitted: dict[
+            tuple[int, Gate], int
+        ] = {}  # by thread: lines left of a block that a guard let pass
         self._clock = clock
         self._rules: dict[str, Rule] = {}
         self._gates: dict[str, Gate] = {}
         self._by_spelling: dict[str, Gate] = {}
         self._bare = re.compile(r"(?!)")  # matches nothing
+        self._initials: frozenset[str] = frozenset()  # of bare tags, to pass over most lines quickly
         self._stepped: tuple[EveryGate, ...] = ()
         self.untagged = self._make(UNTAGGED, default)
         for tag, rule in rules.items():
@@ -67,6 +64,7 @@ class GateTable:
             self._by_spelling = {}
             bare = "|".join(re.escape(known).replace(r"\ ", r"[\s_-]+") for known in self._gates)
             self._bare = re.compile(rf"({bare})(?:e?s)?\s*[:=]", re.IGNORECASE)
+            self._initials = frozenset("".join(known[0] + known[0].upper() for known in self._gates))
         return gate
 
     def get(self, tag: str) -> Gate | None:
@@ -99,7 +97,7 @@ class GateTable:
             if end < 0:
                 return self.untagged
             spelling = start[1:end]
-        elif match := self._bare.match(start):
+        elif start[:1] in self._initials and (match := self._bare.match(start)):
             spelling = match[1]
         else:
             return self.untagged
@@ -112,22 +110,21 @@ class GateTable:
 
     def judge(self, gate: Gate, text: str, sink: Sink, origin: Any = None) -> bool:
         """Return whether the line ``text`` of ``gate`` passes; a guard that has just passed speaks for it."""
-        thread = self.thread
-        if thread.flushing:
+        if self.flushing and get_ident() in self.flushing:
             return True
-        if thread.admitted and (room := thread.admitted.pop(gate, 0)):
+        size = len(text) if text.isascii() else size_of(text)
+        if self._admitted and (room := self._admitted.pop((get_ident(), gate), 0)):
             if room > 1:
-                thread.admitted[gate] = room - 1
-            gate.count(True, size_of(text), lines=0 if room == BLOCK_LINES else 1)
+                self._admitted[get_ident(), gate] = room - 1
+            gate.count(True, size, lines=0 if room == BLOCK_LINES else 1)
             return True
-        return gate.judge(text, size_of(text), sink, origin)
+        return gate.judge(text, size, sink, origin)
 
     def guard(self, gate: Gate, sink: Sink) -> Guard:
         """Return a guard; the lines that its caller logs when it passed are not judged a second time."""
-        thread = self.thread
 
         def admitted(gate: Gate) -> None:
-            thread.admitted[gate] = BLOCK_LINES
+            self._admitted[get_ident(), gate] = BLOCK_LINES
 
         return gate.guard(admitted, sink)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from kit.errors import IntegrityError, UsageError
 from kit.harness.manifest import MANIFEST, STEP_FOLDER, verify_checkpoint
-from kit.harness.rows import check_rows
+from kit.harness.row_format import check_rows
 from kit.harness.store import is_temporary, regular_files, sha256_file
 from kit.harness.unpack import DAMAGE, ExtractLimits, checked_members, member_faults, read_sums
 

@@ -18,6 +18,7 @@ import psutil
 from kit.errors import KitError
 from kit.harness.clock import SYSTEM_CLOCK, Clock
 from kit.harness.finalise import finalise_from_disk
+from kit.harness.lock import FileLock
 from kit.harness.run_folder import RunFolder
 from kit.harness.watchdog import STOP_HARD, STOP_SOFT, WatchdogOrders, request_stop
 
@@ -93,6 +94,7 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     orders = os.fdopen(0, "rb", buffering=0)  # unbuffered: select must see what readline left
     watch = Watch(WatchdogOrders.from_json(orders.readline().decode()))
+    held = FileLock(watch.folder.watching).acquire(wait=True)
     try:
         while True:
             ready, _, _ = select.select([orders], [], [], watch.next_look_s())
@@ -105,6 +107,8 @@ def main() -> int:
     except KitError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return error.exit_code
+    finally:
+        held.release()
 
 
 if __name__ == "__main__":

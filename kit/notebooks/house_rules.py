@@ -39,7 +39,7 @@ def _format_faults(document: Document) -> list[str]:
     from nbformat import ValidationError
     from nbformat.validator import iter_validate
 
-    faults: list[ValidationError] = list(iter_validate(document.raw))
+    faults: list[ValidationError] = list(iter_validate(document.raw))  # type: ignore[no-untyped-call]
     ids = [cell.get("id") for cell in document.raw["cells"]]
     wrong = [f"{document.path.name} is not valid nbformat: {fault.message}" for fault in faults]
     if len(set(ids)) < len(ids):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from kit.errors import NotebookError
@@ -74,31 +74,26 @@ def judge(
     """
     ran = {event["cell"] for event in _named(events, evidence.CELL_FINISHED) if event["reply"] == "ok"}
     missing = [cell for cell in expected if cell not in ran]
-    counted = {
-        "cells_run": len(expected) - len(missing),
-        "cells_expected": len(expected),
-        "exit_code_of_process": exit_code,
-    }
+    whole = NotebookOutcome(
+        "completed",
+        exit_code_of_process=exit_code,
+        cells_run=len(expected) - len(missing),
+        cells_expected=len(expected),
+    )
     for event in _named(events, evidence.CELL_FINISHED):
         if event["reply"] != "ok":
-            return NotebookOutcome(**_raised(event, missing), **counted)
+            return replace(whole, **_raised(event, missing))
     for event in _named(events, evidence.KERNEL_DIED):
-        return NotebookOutcome(
-            "kernel_died",
-            "DeadKernelError",
-            f"the kernel's process {describe_exit(event['exit_code'])}",
-            failed_cell=_running(events),
-            kernel_exit_code=event["exit_code"],
-            **counted,
-        )
+        before_any = not _named(events, evidence.CELL_STARTED)
+        died = _died(event["exit_code"], log_tail if before_any else "")
+        return replace(whole, failed_cell=_running(events), **died)
     if not _named(events, evidence.ENDED):
-        return NotebookOutcome(**_broken_off(events, exit_code, log_tail), **counted)
+        return replace(whole, failed_cell=_running(events), **_broken_off(exit_code, log_tail))
     if missing:
-        value = f"never ran: cells {', '.join(map(str, missing))}"
-        return NotebookOutcome("skipped_cells", "SkippedCells", value, failed_cell=missing[0], **counted)
+        return replace(whole, failed_cell=missing[0], **_left_out(missing))
     for event in _named(events, evidence.UNSAVED):
-        return NotebookOutcome("failed", "StorageError", event["error_value"], **counted)
-    return NotebookOutcome("completed", **counted)
+        return replace(whole, status="failed", error_name="StorageError", error_value=event["error_value"])
+    return whole
 
 
 def describe_exit(code: int | None) -> str:
@@ -137,12 +132,29 @@ def _running(events: Sequence[Mapping[str, Any]]) -> int | None:
     return running
 
 
-def _broken_off(events: Sequence[Mapping[str, Any]], exit_code: int | None, log_tail: str) -> dict[str, Any]:
+def _died(exit_code: int | None, log_tail: str) -> dict[str, Any]:
+    return {
+        "status": "kernel_died",
+        "error_name": "DeadKernelError",
+        "error_value": f"the kernel's process {describe_exit(exit_code)}",
+        "traceback": log_tail,
+        "kernel_exit_code": exit_code,
+    }
+
+
+def _left_out(missing: Sequence[int]) -> dict[str, Any]:
+    return {
+        "status": "skipped_cells",
+        "error_name": "SkippedCells",
+        "error_value": f"never ran: cells {', '.join(map(str, missing))}",
+    }
+
+
+def _broken_off(exit_code: int | None, log_tail: str) -> dict[str, Any]:
     by_itself = exit_code is not None and exit_code >= 0
     return {
         "status": "failed" if by_itself else "killed",
         "error_name": "RunnerError" if by_itself else "RunnerKilled",
         "error_value": f"the process that runs the notebook {describe_exit(exit_code)}",
         "traceback": log_tail if by_itself else "",
-        "failed_cell": _running(events),
     }

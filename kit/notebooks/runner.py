@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import psutil
-
 from kit.errors import MissingDependencyError, StorageError
 from kit.harness.store import atomic_write
 from kit.notebooks.document import Document
 from kit.notebooks.evidence import KERNEL, Evidence
 from kit.notebooks.locate import repository_root
+from kit.notebooks.orphan import end_kernel
 from kit.notebooks.outcome import NotebookOutcome, judge
 from kit.notebooks.parameters import check_values, read_parameters
 from kit.notebooks.request import Request
@@ -28,7 +27,6 @@ from kit.notebooks.request import Request
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.1
-KERNEL_GRACE_S = 5.0  # a kernel whose runner died leaves within about 3 s, unless native code holds it
 LOG_TAIL_BYTES = 4_000
 NEEDED = ("papermill", "ipykernel", "nbformat")
 
@@ -89,9 +87,10 @@ def run_notebook(
         parent=os.getpid(),
     )
     try:
+        logged = log.stat().st_size if log.exists() else 0
         process = _start(request, log, _environment(env or {}), cwd or Path.cwd())
         _wait(process, on_tick, stop_file)
-        return _conclude(request, document, process.returncode, log)
+        return _conclude(request, document, process.returncode, _tail(log, logged))
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -159,39 +158,21 @@ def _ended_within(process: Process, seconds: float) -> bool:
     return True
 
 
-def _conclude(request: Request, document: Document, exit_code: int, log: Path) -> NotebookOutcome:
+def _conclude(request: Request, document: Document, exit_code: int, log_tail: str) -> NotebookOutcome:
     events = Evidence(request.evidence).events()
     if exit_code != 0:
         for event in events:
             if event["event"] == KERNEL:
-                _end_kernel(event["pid"], event["created"])
+                end_kernel(event["pid"], event["created"])
         partial = Path(request.partial)
         if partial.exists():
             partial.replace(request.output)
-    return judge(events, document.cells_to_run(), exit_code, _tail(log))
+    return judge(events, document.cells_to_run(), exit_code, log_tail)
 
 
-def _end_kernel(pid: int, created: float) -> None:
-    """Wait for the kernel of a dead runner, then kill it and its children: nobody can reach it any more."""
-    try:
-        kernel = psutil.Process(pid)
-        if abs(kernel.create_time() - created) > 1.0:
-            return
-        for _ in range(round(KERNEL_GRACE_S / TICK_S)):
-            if kernel.status() == psutil.STATUS_ZOMBIE:
-                return
-            try:
-                kernel.wait(timeout=TICK_S)
-            except psutil.TimeoutExpired:
-                continue
-            return
-        os.killpg(pid, signal.SIGKILL)
-    except (psutil.NoSuchProcess, ProcessLookupError):
-        return
-
-
-def _tail(log: Path) -> str:
+def _tail(log: Path, start: int) -> str:
+    """Return the end of what this run, which began at byte ``start``, wrote into ``log``."""
     with log.open("rb") as lines:
         size = lines.seek(0, os.SEEK_END)
-        lines.seek(max(0, size - LOG_TAIL_BYTES))
+        lines.seek(max(start, size - LOG_TAIL_BYTES))
         return lines.read().decode(errors="replace")

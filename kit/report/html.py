@@ -6,9 +6,9 @@ import base64
 from pathlib import Path
 
 from kit.harness.run_folder import RunFolder
-from kit.harness.store import atomic_write
 from kit.report import figures, sections
 from kit.report.markup import Markup, element, join, section
+from kit.report.output import put
 from kit.report.record import read_record
 from kit.report.safety import log_tail, safety
 from kit.report.settings import settings
@@ -36,8 +36,7 @@ def write_report(run_dir: Path, *, draw: bool = True) -> Path:
     folder = RunFolder(run_dir)
     if draw:
         figures.draw_all(run_dir)
-    atomic_write(folder.report, _page(folder))
-    return folder.report
+    return put(folder.report, _page(folder))
 
 
 def _page(folder: RunFolder) -> str:

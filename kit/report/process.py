@@ -25,6 +25,7 @@ class ReportProcess:
         self._run_dir = run_dir
         self._tensorboard = tensorboard
         self._process: subprocess.Popen[str] | None = None
+        self._unanswered = 0
 
     def _start(self) -> subprocess.Popen[str]:
         root = str(Path(__file__).resolve().parents[2])
@@ -42,7 +43,7 @@ class ReportProcess:
 
     def _ask(self, request: str) -> bool:
         if self._process is None or self._process.poll() is not None:
-            self._process = self._start()
+            self._process, self._unanswered = self._start(), 0
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(request + "\n")
@@ -50,22 +51,34 @@ class ReportProcess:
         except BrokenPipeError:
             logger.warning("The drawing process has ended; figures are drawn again at the next export.")
             return False
+        self._unanswered += 1
         return True
 
     def refresh(self) -> None:
         """Ask for fresh figures; returns at once."""
         self._ask("figures")
 
+    def draw(self) -> bool:
+        """Draw the figures and wait for them; return whether they were drawn."""
+        return self._ask("figures") and self._answer()
+
     def write_report(self) -> bool:
         """Draw everything, write report.html and wait for it; return whether it was written."""
-        if not self._ask("report"):
-            return False
+        return self._ask("report") and self._answer()
+
+    def _answer(self) -> bool:
+        """Read the answers to all requests so far, a line each; return what the last one says."""
         assert self._process is not None
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith("report"):
-                return line.strip() == "report done"
-        return False
+        last = ""
+        while self._unanswered:
+            last = self._process.stdout.readline().strip()
+            self._unanswered -= 1
+            if not last:  # the process has ended
+                self._unanswered = 0
+        if not last.endswith(" done"):
+            logger.warning("The report could not be drawn: %s.", last or "the drawing process has ended")
+        return last.endswith(" done")
 
     def close(self) -> None:
         """End the process, after what it is drawing."""

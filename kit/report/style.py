@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.harness.store import atomic_write
+from kit.report.output import put
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -158,6 +158,4 @@ def save(figure: Figure, path: Path) -> Path:
     """Write the figure as PNG, whole or not at all. Raises StorageError where the disk refuses."""
     buffer = io.BytesIO()
     figure.canvas.print_png(buffer)  # type: ignore[attr-defined]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, buffer.getvalue())
-    return path
+    return put(path, buffer.getvalue())

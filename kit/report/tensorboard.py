@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kit.errors import MissingDependencyError
 from kit.harness.run_folder import RunFolder
-from kit.harness.store import atomic_write
+from kit.report.output import put
 from kit.report.table import read_table
 
 FILE = "events.out.tfevents.0000000000.kit"
@@ -52,10 +52,7 @@ def write_tensorboard(run_dir: Path) -> Path | None:
             one = summary(value=[summary.Value(tag=name, simple_value=value)])
             at = seconds.get(step, 0.0)
             records.write(event(wall_time=at, step=int(step), summary=one).SerializeToString())
-    path = run_dir / "tensorboard" / FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, buffer.getvalue())
-    return path
+    return put(run_dir / "tensorboard" / FILE, buffer.getvalue())
 
 
 def _points(steps: Sequence[float], values: Sequence[float]) -> list[tuple[float, float]]:

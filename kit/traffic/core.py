@@ -55,7 +55,6 @@ REWARDS = ("queue", "delay", "pressure", "diff-waiting-time")
 
 QUEUE_SCALE_VEH = 50.0
 GREEN_SCALE_S = 120.0
-SEGMENTS = 10
 
 _compiled = njit(cache=True, nogil=True, error_model="numpy")
 
@@ -66,7 +65,7 @@ def advance(state, model, arrivals, actions, steps, observations, measures):  # 
 
     Args:
         state: (cells, queues, signals, tallies), changed in place.
-        model: (rates, times, turning, serves, reward), which ``Simulation`` makes of an ``Intersection``.
+        model: (rates, times, edges, turning, serves, reward), made by ``Simulation`` of an ``Intersection``.
         arrivals: (B, D, 4) vehicles per decision interval.
         actions: (B,) int64 phase indices.
         steps: how many time steps; with 0 only observations, queue and pressures are written.
@@ -74,16 +73,17 @@ def advance(state, model, arrivals, actions, steps, observations, measures):  # 
         measures: (B, 3 + P) float64, overwritten (reward and delay only when a decision interval ends).
     """
     cells, queues, signals, tallies = state
-    rates, times, turning, serves, reward = model
+    rates, times, edges, turning, serves, reward = model
     flows = np.zeros((4, 4))  # rows: into the roads in, over the stop lines, into the roads out, out of them
+    columns = np.empty((2, cells.shape[2]))
     for b in range(cells.shape[0]):
         signal, tally, measure = signals[b], tallies[b], measures[b]
         _decide(signal, actions[b], times)
         _simulate(
             cells[b], queues[b], signal, tally, rates, times, turning, serves, arrivals[b], steps, flows
         )
-        moment, queue_veh = _survey(cells[b], queues[b], tally, rates, observations[b])
-        _observe_signal(queues[b], signal, rates, serves.shape[0], observations[b])
+        moment, queue_veh = _survey(cells[b], queues[b], tally, rates, columns)
+        _observe(cells[b], queues[b], signal, rates, edges, serves.shape[0], observations[b])
         measure[QUEUE_VEH] = queue_veh
         _press(cells[b], queues[b], times, turning, serves, measure)
         if steps > 0 and signal[CLOCK] % times[0] == 0:
@@ -187,37 +187,56 @@ def _cross(cells, served, turning, rates, flows):  # type: ignore[no-untyped-def
 
 
 @_compiled
-def _survey(cells, queues, tally, rates, observation):  # type: ignore[no-untyped-def]
-    """Count the vehicles; return their moment Σ k·n_k (cells) and the queue (veh), and observe the densities.
+def _survey(cells, queues, tally, rates, columns):  # type: ignore[no-untyped-def]
+    """Count the vehicles; return their moment Σ k·n_k (cells) and the queue (veh).
 
     The queue is Σ n·(1 − v/v_f) over the incoming cells, v being the speed that the fundamental diagram gives
-    for the cell's density, plus the entry queues: standing vehicles count whole, freely moving ones not at
-    all.
+    for the cell's density, plus the entry queues: standing vehicles count whole, freely moving ones not.
+    Roads are added up cell by cell first: vector instructions can do that in a fixed order.
     """
     jam, lag = rates[6], rates[7]
-    length = cells.shape[1] // SEGMENTS
+    vehicles, slow = columns[0], columns[1]
+    vehicles[:] = 0.0
+    slow[:] = 0.0
+    for road in range(8):
+        _add(vehicles, cells[road])
+    for road in range(4):
+        _add_slow(slow, cells[road], jam, lag)
     on_roads = moment = 0.0
     queue_veh = queues[0] + queues[1] + queues[2] + queues[3]
-    for road in range(8):
-        for segment in range(SEGMENTS):
-            vehicles = weighted = slow = 0.0
-            for k in range(segment * length, (segment + 1) * length):
-                n = cells[road, k]
-                vehicles += n
-                weighted += k * n
-                slow += max(0.0, n - lag * (jam - n))
-            on_roads += vehicles
-            moment += weighted
-            if road < 4:
-                queue_veh += slow
-                observation[road * SEGMENTS + segment] = min(1.0, max(0.0, vehicles / (length * jam)))
+    for k in range(vehicles.shape[0]):
+        on_roads += vehicles[k]
+        moment += k * vehicles[k]
+        queue_veh += slow[k]
     tally[ON_ROADS] = on_roads
     return moment, queue_veh
 
 
 @_compiled
-def _observe_signal(queues, signal, rates, n_phases, observation):  # type: ignore[no-untyped-def]
-    at = 4 * SEGMENTS
+def _add(total, road):  # type: ignore[no-untyped-def]
+    for k in range(road.shape[0]):
+        total[k] += road[k]
+
+
+@_compiled
+def _add_slow(total, road, jam, lag):  # type: ignore[no-untyped-def]
+    for k in range(road.shape[0]):
+        slow = road[k] - lag * (jam - road[k])
+        total[k] += slow if slow > 0.0 else 0.0
+
+
+@_compiled
+def _observe(cells, queues, signal, rates, edges, n_phases, observation):  # type: ignore[no-untyped-def]
+    """Write what the agent sees; ``TrafficSignalEnv`` has the table."""
+    at = 0
+    for road in range(4):
+        for segment in range(edges.shape[0] - 1):
+            vehicles = 0.0
+            for k in range(edges[segment], edges[segment + 1]):
+                vehicles += cells[road, k]
+            jam = (edges[segment + 1] - edges[segment]) * rates[6]
+            observation[at] = min(1.0, max(0.0, vehicles / jam))
+            at += 1
     for i in range(4):
         observation[at + i] = min(1.0, queues[i] / QUEUE_SCALE_VEH)
     for phase in range(n_phases):
@@ -231,18 +250,17 @@ def _press(cells, queues, times, turning, serves, measure):  # type: ignore[no-u
     K, reach = cells.shape[1], times[3]
     measure[PRESSURE:] = 0.0
     for i in range(4):
-        pressure = queues[i] if reach == K else 0.0
-        for k in range(K - reach, K):
-            pressure += cells[i, k]
-        for j in range(4):
-            if turning[i, j] > 0.0:
-                ahead = 0.0
-                for k in range(reach):
-                    ahead += cells[4 + j, k]
-                pressure -= turning[i, j] * ahead
+        before = queues[i] if reach == K else 0.0
+        behind = 0.0
+        for k in range(reach):
+            before += cells[i, K - reach + k]
+            behind += cells[4 + i, k]
         for phase in range(serves.shape[0]):
-            if serves[phase, i]:
-                measure[PRESSURE + phase] += pressure
+            pressure = before if serves[phase, i] else 0.0
+            for j in range(4):
+                if serves[phase, j]:
+                    pressure -= turning[j, i] * behind
+            measure[PRESSURE + phase] += pressure
 
 
 @_compiled

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 GREENS_S = (15.0, 30.0, 45.0, 60.0, 75.0, 90.0)
 """Durations per phase that the search for the best fixed time tries, seconds, lost time included."""
 
+HYSTERESES_VEH = (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
+"""Hystereses that the search for the best max-pressure tries, vehicles."""
+
 
 @dataclass(frozen=True)
 class EmbeddedScenario:
@@ -107,6 +110,13 @@ class EmbeddedScenario:
         best = min(candidates, key=lambda c: self._mean_delay_s(c, training_seeds))
         return FixedTime(best.green_s, name=f"best {best.name}")
 
+    def best_max_pressure(self, training_seeds: Sequence[int]) -> MaxPressure:
+        """Return max-pressure with that hysteresis of `HYSTERESES_VEH` which does best over these days."""
+        candidates = [MaxPressure(hysteresis_veh=veh) for veh in HYSTERESES_VEH]
+        best = min(candidates, key=lambda c: self._mean_delay_s(c, training_seeds))
+        name = f"best max-pressure, hysteresis {best.hysteresis_veh:g}"
+        return MaxPressure(hysteresis_veh=best.hysteresis_veh, name=name)
+
     def webster(self, training_seeds: Sequence[int]) -> FixedTime:
         """Return Webster's timer for the mean flows counted on these days."""
         days = [self.demand.arrivals(int(seed))[: self.horizon_decisions] for seed in training_seeds]
@@ -114,12 +124,17 @@ class EmbeddedScenario:
         return webster(self.intersection, np.mean(days, axis=0).sum(axis=0) / hours)
 
     def baselines(self, training_seeds: Sequence[int]) -> list[Controller]:
-        """Return what a policy has to beat: fixed 30/30, the best fixed time, Webster, max-pressure."""
+        """Return what a policy has to beat; whatever is tuned is tuned on these days.
+
+        A timer of 30 s for each phase, the best fixed time, Webster's timer, max-pressure, and the best
+        max-pressure: with the hysteresis of `HYSTERESES_VEH` that does best.
+        """
         return [
             FixedTime((30.0,) * self.intersection.n_phases),
             self.best_fixed_time(training_seeds),
             self.webster(training_seeds),
             MaxPressure(),
+            self.best_max_pressure(training_seeds),
         ]
 
     def _mean_delay_s(self, controller: Controller, seeds: Sequence[int]) -> float:

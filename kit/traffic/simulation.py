@@ -187,4 +187,4 @@ def _model(intersection: Intersection, reward: int) -> tuple[Any, ...]:
     reach = min(i.cells, round(PRESSURE_RANGE_M / i.cell_m))
     times = (i.steps(i.interval_s), i.steps(i.lost_s), i.steps(i.min_green_s), reach)
     serves = np.array([[a in phase for a in range(4)] for phase in i.phases])
-    return rates, times, np.array(i.turning, dtype=np.float64), serves, reward
+    return rates, times, i.segment_edges, np.array(i.turning, dtype=np.float64), serves, reward

@@ -1,7 +1,7 @@
 """What a learned policy is compared with in SUMO: the net's own program, the best timer of a search, and Webster's.
 
-Timers act on the grid of decisions: each phase is shown for whole intervals of 15 s, the yellow that opens it
-included. A phase may get none: in such a plan its turns wait for gaps in the other phases.
+The search tries timers on the grid of decisions: each phase is shown for whole intervals of 15 s, the yellow that opens
+it included. A phase may get none: in such a plan its turns wait for gaps in the other phases.
 """
 
 from __future__ import annotations
@@ -22,21 +22,31 @@ from kit.traffic.view import SignalView
 
 SATURATION_VEH_H = 1800.0  # of one lane, for Webster
 LONGEST_CYCLE_S = 120.0
-_MAJOR_S, _MINOR_S = (15, 30, 45, 60), (0, 15)  # what the search tries for phases that are long or short natively
+SHORTEST_GREEN_S = 5
+_MAJOR_S, _MINOR_S = (
+    (15, 30, 45, 60),
+    (0, 15),
+)  # what the search tries for phases that are long or short natively
 _WORTH_A_SECOND_DAY = 1.1  # the search drops a plan whose delay on the first day exceeds this times the best
 
 
-class NativeProgram:
-    """The program that the net ships with, at its own seconds; SUMO runs it, off the grid of decisions."""
+class SignalProgram:
+    """The net's program with these greens, at whole seconds and off the grid of decisions; SUMO runs it.
 
-    name = "native program"
+    Args:
+        name: how results call it.
+        green_s: one green for each phase, s, without its yellow.
+    """
+
+    def __init__(self, name: str, green_s: Sequence[float]) -> None:
+        self.name, self.green_s = name, tuple(green_s)
 
     def reset(self) -> None:
         """Nothing to forget."""
 
     def act(self, observation: np.ndarray, view: SignalView) -> int:
         """It decides nothing; ``SumoScenario.run_episodes`` leaves the signal to SUMO."""
-        raise UsageError("The native program runs inside SUMO; use SumoScenario.run_episodes.")
+        raise UsageError(f"{self.name!r} runs inside SUMO; use SumoScenario.run_episodes.")
 
 
 class PhasePlan:
@@ -49,7 +59,9 @@ class PhasePlan:
 
     def __init__(self, intervals: Sequence[int], name: str = "fixed") -> None:
         if min(intervals) < 0 or not any(intervals):
-            raise UsageError(f"A plan takes at least one positive number of intervals, not {tuple(intervals)}.")
+            raise UsageError(
+                f"A plan takes at least one positive number of intervals, not {tuple(intervals)}."
+            )
         self.intervals = tuple(intervals)
         self.name = f"{name} {'/'.join(str(INTERVAL_S * k) for k in self.intervals)}"
         self._cycle = tuple(phase for phase, k in enumerate(self.intervals) for _ in range(k))
@@ -75,7 +87,9 @@ def best_plan(network: SumoNetwork, spec: EpisodeSpec, seeds: Sequence[int]) -> 
     """
     choices = [_MAJOR_S if green_s >= INTERVAL_S else _MINOR_S for green_s in network.native_green_s]
     plans = [PhasePlan([s // INTERVAL_S for s in seconds]) for seconds in itertools.product(*choices)]
-    plans.sort(key=lambda plan: abs(sum(plan.intervals) * INTERVAL_S - 75))  # likely ones first: they set the bar
+    plans.sort(
+        key=lambda plan: abs(sum(plan.intervals) * INTERVAL_S - 75)
+    )  # likely ones first: they set the bar
     first = _race(plans, replace(spec, seed=seeds[0]), slack=_WORTH_A_SECOND_DAY)
     contest = [plan for plan in plans if first[plan] <= min(first.values()) * _WORTH_A_SECOND_DAY]
     totals = {plan: first[plan] for plan in contest}
@@ -105,34 +119,35 @@ def _race(plans: Sequence[PhasePlan], spec: EpisodeSpec, slack: float) -> dict[P
     return delays_s
 
 
-def webster_plan(network: SumoNetwork, spec: EpisodeSpec, seeds: Sequence[int]) -> PhasePlan:
-    """Return Webster's plan for the mean flows of the days ``seeds``, rounded to the grid of decisions.
+def webster_program(network: SumoNetwork, spec: EpisodeSpec, seeds: Sequence[int]) -> SignalProgram:
+    """Return Webster's timing (1958) of the net's phases for the mean flows of the days ``seeds``.
 
     Cycle (1.5 L + 5) / (1 − Y), at most 120 s; greens in proportion to y_p, the largest ratio of flow to saturation
     (1,800 veh/h a lane) among the lane groups of phase p: the lanes of one approach that have the right of way in p.
     A movement with the right of way in several phases counts in the longest of them in the net's own program. The
-    lost time L is one yellow for each phase. Each phase then gets its green and yellow, rounded to intervals of 15 s,
-    at least one; the grid can lengthen the cycle.
+    lost time L is one yellow for each phase. Greens are whole seconds, at least 5. It switches off the grid of
+    decisions: what an engineer would install, so the stronger baseline.
     """
     hours = len(seeds) * (spec.end_s - spec.begin_s) / 3600
     flows: Counter[tuple[str, str]] = Counter()
     for seed in seeds:
         flows.update(_movements(network, demand_of(replace(spec, seed=seed)).flows()))
     ratios = _ratios(network, {move: count / hours for move, count in flows.items()})
-    used = [p for p in range(network.n_phases) if ratios[p] > 0]
-    lost_s, y = network.yellow_s * len(used), min(sum(ratios), 0.95)
-    cycle_s = min(LONGEST_CYCLE_S, (1.5 * lost_s + 5) / (1 - y))
-    shown_s = [(cycle_s - lost_s) * ratios[p] / sum(ratios) + network.yellow_s for p in used]
-    intervals = [0] * network.n_phases
-    for phase, seconds in zip(used, shown_s, strict=True):
-        intervals[phase] = max(1, round(seconds / INTERVAL_S))
-    return PhasePlan(intervals, "webster")
+    lost_s, y = network.yellow_s * network.n_phases, sum(ratios)
+    cycle_s = LONGEST_CYCLE_S if y >= 1 else min(LONGEST_CYCLE_S, (1.5 * lost_s + 5) / (1 - y))
+    shares = [ratio / y if y else 1 / len(ratios) for ratio in ratios]
+    greens_s = [max(SHORTEST_GREEN_S, round((cycle_s - lost_s) * share)) for share in shares]
+    return SignalProgram("webster " + "/".join(str(g) for g in greens_s), greens_s)
 
 
 def _movements(network: SumoNetwork, trips: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
     """Turn trips between edges into movements from approach to exit; those that do not cross are left out."""
-    before = {s.lane.rpartition("_")[0]: network.lanes_in[s.slot].rpartition("_")[0] for s in network.upstream}
-    after = {s.lane.rpartition("_")[0]: network.lanes_out[s.slot].rpartition("_")[0] for s in network.downstream}
+    before = {
+        s.lane.rpartition("_")[0]: network.lanes_in[s.slot].rpartition("_")[0] for s in network.upstream
+    }
+    after = {
+        s.lane.rpartition("_")[0]: network.lanes_out[s.slot].rpartition("_")[0] for s in network.downstream
+    }
     moves: Counter[tuple[str, str]] = Counter()
     for (origin, destination), count in trips.items():
         if origin in before and destination in after:

@@ -32,12 +32,13 @@ class SumoEnv(gymnasium.Env[np.ndarray, int]):
     | n_in | standing vehicles (below 0.1 m/s) within 400 m | 30 vehicles |
     | n_in | longest time that one of these has been standing | 120 s |
     | n_in | vehicles waiting to enter the net towards this lane | 50 vehicles |
+    | n_in | vehicles standing within the junction that came from this lane | 5 vehicles |
     | n_out | vehicles on the first 100 m behind the junction | a standing car every 6 m |
     | n_phases | the present green phase, one-hot | |
     | 1 | how long it has been green | 120 s |
 
     What is larger is cut to 1. Lanes continue upstream across side nodes without a signal; a vehicle on a road that
-    still leads to several lanes counts for each in equal shares. cologne1 has 109 entries, ingolstadt1 94.
+    still leads to several lanes counts for each in equal shares. cologne1 has 117 entries, ingolstadt1 101.
 
     **Reward** for an interval, by name:
 

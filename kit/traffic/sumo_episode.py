@@ -36,7 +36,8 @@ class EpisodeSpec:
         seed: of the drivers' noise and, if ``perturb``, of the demand.
         perturb: draw another day from the seed; otherwise the trips are the file's own.
         reward: ``queue``, ``delay``, ``pressure`` or ``diff-waiting-time``.
-        native: leave the signal to the net's own program; actions are ignored.
+        program_s: if given, the signal runs the net's program with these greens, one per green phase in s, on its own;
+            actions are then ignored.
     """
 
     net: str
@@ -46,7 +47,7 @@ class EpisodeSpec:
     seed: int
     perturb: bool = True
     reward: str = "delay"
-    native: bool = False
+    program_s: tuple[float, ...] | None = None
 
     @property
     def end_s(self) -> int:
@@ -114,10 +115,12 @@ class SumoEpisode:
         self._trips = {t.id: t for t in demand.trips}
         self._departures_s = np.array([t.depart_s for t in demand.trips])
         self._start(demand)
-        self._phase, self._green_since_s = 0, spec.begin_s
         self._states = {state: i for i, state in enumerate(self._network.green_states)}
-        if not spec.native:
+        self._phase, self._green_since_s = 0, spec.begin_s
+        if spec.program_s is None:
             self._show(self._network.green_states[0])
+        else:
+            self._set_program(spec.program_s)
         self._hash = hashlib.blake2b(digest_size=16)
         self._waiting_s = 0.0
         self._total_delay_s = 0.0
@@ -135,7 +138,7 @@ class SumoEpisode:
         if self._decision >= self._spec.horizon_decisions:
             raise UsageError(f"The episode ended after {self._decision} decisions; reset it.")
         start_s = self._spec.begin_s + self._decision * INTERVAL_S
-        if not self._spec.native and action != self._phase:
+        if self._spec.program_s is None and action != self._phase:
             self._show(self._network.yellow_state(self._phase, action))
             self._sumo.simulation.step(start_s + self._network.yellow_s)
             self._show(self._network.green_states[action])
@@ -156,7 +159,9 @@ class SumoEpisode:
 
     def _start(self, demand: Demand) -> None:
         spec = self._spec
-        with tempfile.TemporaryFile() as routes:  # has no name on disk: nothing is left, however the process ends
+        with (
+            tempfile.TemporaryFile() as routes
+        ):  # has no name on disk: nothing is left, however the process ends
             routes.write(demand.to_xml().encode())
             routes.seek(0)
             self._routes_fd = os.dup(routes.fileno())
@@ -175,13 +180,24 @@ class SumoEpisode:
         flags = ["--duration-log.statistics", "--no-step-log", "--no-warnings"]
         self._sumo.start(["sumo", *(str(x) for pair in options.items() for x in pair), *flags])
 
+    def _set_program(self, greens_s: Sequence[float]) -> None:
+        lights = self._sumo.trafficlight
+        logic = lights.getAllProgramLogics(self._network.signal)[0]
+        phases = list(logic.phases)
+        for phase in phases:
+            if phase.state in self._states:
+                seconds = greens_s[self._states[phase.state]]
+                phase.duration = phase.minDur = phase.maxDur = seconds
+        logic.phases = phases
+        lights.setProgramLogic(self._network.signal, logic)
+
     def _show(self, state: str) -> None:
         self._sumo.trafficlight.setRedYellowGreenState(self._network.signal, state)
 
     def _observe(self) -> SumoStep:
         now_s = self._spec.begin_s + self._decision * INTERVAL_S
-        if self._spec.native:
-            self._follow_native(now_s)
+        if self._spec.program_s is not None:
+            self._follow_program(now_s)
         pending = [self._trips[v] for v in self._sumo.simulation.getPendingVehicles()]
         pending = [t for t in pending if t.depart_s <= now_s]
         measured = self._detectors.measure(self._traffic(), Counter(t.origin for t in pending))
@@ -243,7 +259,7 @@ class SumoEpisode:
         self._waiting_s = sum(accumulated(v) for name in upstream for v in lane.getLastStepVehicleIDs(name))
         return (before_s - self._waiting_s) / 100.0
 
-    def _follow_native(self, now_s: int) -> None:
+    def _follow_program(self, now_s: int) -> None:
         state = self._sumo.trafficlight.getRedYellowGreenState(self._network.signal)
         phase = self._states.get(state, self._phase)
         if phase != self._phase:
@@ -253,6 +269,8 @@ class SumoEpisode:
 REWARDS: dict[str, Callable[[SumoEpisode, float, float, Measurement], float]] = {
     "queue": lambda episode, queue_veh, delay_s, m: -queue_veh / 20.0,
     "delay": lambda episode, queue_veh, delay_s, m: -delay_s / 300.0,
-    "pressure": lambda episode, queue_veh, delay_s, m: float(m.near_out_veh.sum() - m.near_in_veh.sum()) / 20.0,
+    "pressure": lambda episode, queue_veh, delay_s, m: (
+        float(m.near_out_veh.sum() - m.near_in_veh.sum()) / 20.0
+    ),
     "diff-waiting-time": lambda episode, queue_veh, delay_s, m: episode._diff_waiting_time(),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +65,7 @@ class SumoNetwork:
         approaches: edges of ``lanes_in``, in order.
         upstream: stretches within `REACH_M` of a stop line.
         downstream: stretches within `REACH_M` behind the junction.
+        inside: lanes within the junction itself, each for the incoming lane that leads onto it.
         entries: edge id -> (slots that it feeds, distance of its beginning to their stop lines in m), for
             vehicles that wait outside the net to be inserted there.
     """
@@ -80,6 +81,7 @@ class SumoNetwork:
     approaches: tuple[str, ...]
     upstream: tuple[Stretch, ...]
     downstream: tuple[Stretch, ...]
+    inside: tuple[Stretch, ...]
     entries: dict[str, tuple[tuple[int, ...], float]]
 
     @property
@@ -133,6 +135,7 @@ def read_network(path: Path) -> SumoNetwork:
         approaches=tuple(dict.fromkeys(link.edge_in for link in links)),
         upstream=upstream,
         downstream=_shared(roads.walk(lanes_out, roads.after, never=edges_in - edges_out)),
+        inside=roads.inside(lanes_in),
         entries=_entries(upstream),
     )
 
@@ -157,13 +160,23 @@ class _Roads:
 
     def __init__(self, root: ET.Element) -> None:
         self.length_m = {str(lane.get("id")): float(lane.get("length", 0)) for lane in root.iter("lane")}
-        self.before: dict[str, list[tuple[str, str]]] = defaultdict(list)  # lane -> [(lane, lane within the node)]
+        self.before: dict[str, list[tuple[str, str]]] = defaultdict(
+            list
+        )  # lane -> [(lane, lane within the node)]
         self.after: dict[str, list[tuple[str, str]]] = defaultdict(list)
         self._signalled = [c for c in root.findall("connection") if c.get("tl")]
+        within = [
+            c for c in root.findall("connection") if str(c.get("from")).startswith(":") and c.get("via")
+        ]
+        self._further = {f"{c.get('from')}_{c.get('fromLane')}": str(c.get("via")) for c in within}
         for c in root.findall("connection"):
             if c.get("tl") or str(c.get("from")).startswith(":"):
                 continue
-            source, target, via = f"{c.get('from')}_{c.get('fromLane')}", f"{c.get('to')}_{c.get('toLane')}", c.get("via")
+            source, target, via = (
+                f"{c.get('from')}_{c.get('fromLane')}",
+                f"{c.get('to')}_{c.get('toLane')}",
+                c.get("via"),
+            )
             self.before[target].append((source, via or ""))
             self.after[source].append((target, via or ""))
 
@@ -180,6 +193,16 @@ class _Roads:
             if c.get("tl") == signal
         ]
         return tuple(sorted(found, key=lambda link: link.index))
+
+    def inside(self, lanes_in: Sequence[str]) -> tuple[Stretch, ...]:
+        """Return the lanes within the junction; one that is interrupted (to wait for a gap) goes on in another."""
+        found = []
+        for c in self._signalled:
+            slot, near_m, lane = lanes_in.index(f"{c.get('from')}_{c.get('fromLane')}"), 0.0, c.get("via")
+            while lane:
+                found.append(Stretch(lane, slot, near_m, self.length_m[lane], 1.0))
+                near_m, lane = near_m + self.length_m[lane], self._further.get(lane)
+        return tuple(found)
 
     def walk(
         self, lanes: Iterable[str], neighbours: dict[str, list[tuple[str, str]]], never: set[str]
@@ -210,7 +233,9 @@ def _shared(walked: list[tuple[str, int, float, float]]) -> tuple[Stretch, ...]:
     feeds: dict[str, int] = defaultdict(int)
     for lane, *_ in walked:
         feeds[lane] += 1
-    return tuple(Stretch(lane, slot, near_m, length_m, 1 / feeds[lane]) for lane, slot, near_m, length_m in walked)
+    return tuple(
+        Stretch(lane, slot, near_m, length_m, 1 / feeds[lane]) for lane, slot, near_m, length_m in walked
+    )
 
 
 def _entries(upstream: tuple[Stretch, ...]) -> dict[str, tuple[tuple[int, ...], float]]:

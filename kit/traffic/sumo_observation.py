@@ -14,6 +14,7 @@ SEGMENT_ENDS_M = (15.0, 30.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 400.0)
 VEHICLE_SPACE_M = 6.0  # one standing car and its gap: what makes a density 1
 QUEUE_SCALE_VEH = 30.0
 ENTRY_SCALE_VEH = 50.0
+INSIDE_SCALE_VEH = 5.0
 WAIT_SCALE_S = 120.0
 GREEN_SCALE_S = 120.0
 EXIT_RANGE_M = 100.0
@@ -39,7 +40,9 @@ class Detectors:
 
     def __init__(self, network: SumoNetwork) -> None:
         self.network = network
-        self.lanes = tuple(dict.fromkeys(s.lane for s in network.upstream + network.downstream))
+        self.lanes = tuple(
+            dict.fromkeys(s.lane for s in network.upstream + network.downstream + network.inside)
+        )
         self._edges_m = np.array(SEGMENT_ENDS_M)
         starts_m = np.concatenate(([0.0], self._edges_m[:-1]))
         self._capacity_veh = (self._edges_m - starts_m) / VEHICLE_SPACE_M
@@ -49,7 +52,7 @@ class Detectors:
     def size(self) -> int:
         """Length of the observation."""
         n_in, n_out = len(self.network.lanes_in), len(self.network.lanes_out)
-        return n_in * (len(SEGMENT_ENDS_M) + 3) + n_out + self.network.n_phases + 1
+        return n_in * (len(SEGMENT_ENDS_M) + 4) + n_out + self.network.n_phases + 1
 
     def measure(self, traffic: Mapping[str, LaneTraffic], waiting_outside: Mapping[str, int]) -> Measurement:
         """Sum the vehicles up by junction lane.
@@ -63,6 +66,7 @@ class Detectors:
             cells_veh=np.zeros((n_in, len(SEGMENT_ENDS_M))),
             queue_veh=np.zeros(n_in),
             entry_veh=np.zeros(n_in),
+            inside_veh=np.zeros(n_in),
             longest_wait_s=np.zeros(n_in),
             near_in_veh=np.zeros(n_in),
             exit_veh=np.zeros(n_out),
@@ -88,6 +92,9 @@ class Detectors:
                     m.exit_veh[s.slot] += s.share
                 if s.near_m + position_m <= PRESSURE_RANGE_M:
                     m.near_out_veh[s.slot] += s.share
+        for s in self.network.inside:
+            speeds_m_s = traffic[s.lane].speed_m_s
+            m.inside_veh[s.slot] += sum(speed_m_s < self.HALTING_M_S for speed_m_s in speeds_m_s)
         for edge, vehicles in waiting_outside.items():
             slots, start_m = self.network.entries.get(edge, ((), 0.0))
             for slot in slots:
@@ -105,6 +112,7 @@ class Detectors:
             m.queue_veh / QUEUE_SCALE_VEH,
             m.longest_wait_s / WAIT_SCALE_S,
             m.entry_veh / ENTRY_SCALE_VEH,
+            m.inside_veh / INSIDE_SCALE_VEH,
             m.exit_veh * VEHICLE_SPACE_M / EXIT_RANGE_M,
             one_hot,
             np.array([elapsed_green_s / GREEN_SCALE_S]),
@@ -117,7 +125,12 @@ class Detectors:
         Lanes, not approaches, because two phases of such a junction may serve other lanes of one approach. The exits
         that a lane may take in a phase count in equal shares.
         """
-        return np.array([sum(m.near_in_veh[i] - m.near_out_veh[list(js)].mean() for i, js in moves) for moves in self._phases])
+        return np.array(
+            [
+                sum(m.near_in_veh[i] - m.near_out_veh[list(js)].mean() for i, js in moves)
+                for moves in self._phases
+            ]
+        )
 
     def _movements(self, phase: int) -> list[tuple[int, tuple[int, ...]]]:
         """Return, for each incoming lane that has green in ``phase``, the outgoing lanes it may take."""
@@ -137,6 +150,7 @@ class Measurement:
         cells_veh: (n_in, n_segments) by distance from the stop line, see ``SEGMENT_ENDS_M``.
         queue_veh: standing (below 0.1 m/s) within 400 m.
         entry_veh: waiting outside the net to be inserted.
+        inside_veh: standing within the junction, having come from this lane.
         longest_wait_s: longest time that one of them has been standing, s.
         near_in_veh: within the pressure's range, those waiting to enter included where the entry is within it.
         exit_veh: (n_out,) on the first 100 m behind the junction.
@@ -146,6 +160,7 @@ class Measurement:
     cells_veh: np.ndarray
     queue_veh: np.ndarray
     entry_veh: np.ndarray
+    inside_veh: np.ndarray
     longest_wait_s: np.ndarray
     near_in_veh: np.ndarray
     exit_veh: np.ndarray

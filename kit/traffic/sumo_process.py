@@ -34,7 +34,9 @@ def package_folder(name: str) -> Path:
     """
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise MissingDependencyError(f"The SUMO scenarios need the package {name!r}, which is not installed: {INSTALL}")
+        raise MissingDependencyError(
+            f"The SUMO scenarios need the package {name!r}, which is not installed: {INSTALL}"
+        )
     return Path(next(iter(spec.submodule_search_locations)))
 
 
@@ -101,7 +103,9 @@ class EpisodeProcess:
         try:
             yield
         except (EOFError, OSError) as error:
-            raise KitError(f"The SUMO process of seed {self.spec.seed} is gone ({error!r}){self._said()}") from error
+            raise KitError(
+                f"The SUMO process of seed {self.spec.seed} is gone ({error!r}){self._said()}"
+            ) from error
 
     def _said(self) -> str:
         """Return the end of what SUMO printed."""

@@ -13,7 +13,7 @@ import numpy as np
 from kit.errors import UnknownNameError, UsageError
 from kit.traffic.controllers import Controller, MaxPressure, act_together
 from kit.traffic.evaluation import EpisodeResult
-from kit.traffic.sumo_baselines import NativeProgram, best_plan, webster_plan
+from kit.traffic.sumo_baselines import SignalProgram, best_plan, webster_program
 from kit.traffic.sumo_env import SumoEnv, view_of
 from kit.traffic.sumo_episode import INTERVAL_S, REWARDS, EpisodeSpec, SumoStep
 from kit.traffic.sumo_network import SumoNetwork, read_network
@@ -99,20 +99,18 @@ class SumoScenario:
         """
         spec, network = self.spec(0), self.network()
         return [
-            NativeProgram(),
+            SignalProgram("native program", network.native_green_s),
             best_plan(network, spec, training_seeds),
-            webster_plan(network, spec, training_seeds),
+            webster_program(network, spec, training_seeds),
             MaxPressure(),
         ]
 
-    def _run_together(
-        self, controller: Controller, seeds: Sequence[int], reward: str
-    ) -> list[EpisodeResult]:
-        native = isinstance(controller, NativeProgram)
-        spec = replace(self.spec(0, reward), native=native)
+    def _run_together(self, controller: Controller, seeds: Sequence[int], reward: str) -> list[EpisodeResult]:
+        program_s = controller.green_s if isinstance(controller, SignalProgram) else None
+        spec = replace(self.spec(0, reward), program_s=program_s)
         processes = [EpisodeProcess(replace(spec, seed=seed)) for seed in seeds]
-        if native:
-            histories = _run_native(processes, self.horizon_decisions)
+        if program_s is not None:
+            histories = _run_program(processes, self.horizon_decisions)
         else:
             histories = _run_lockstep(processes, controller, self.horizon_decisions)
         for process in processes:
@@ -133,7 +131,7 @@ def load(name: str) -> SumoScenario:
     return scenario
 
 
-def _run_native(processes: Sequence[EpisodeProcess], decisions: int) -> list[list[SumoStep]]:
+def _run_program(processes: Sequence[EpisodeProcess], decisions: int) -> list[list[SumoStep]]:
     for process in processes:
         process.send("run", [0] * decisions)
     return [process.receive() for process in processes]
@@ -148,7 +146,9 @@ def _run_lockstep(
     last = [process.initial for process in processes]
     histories: list[list[SumoStep]] = [[] for _ in processes]
     for _ in range(decisions):
-        actions = act_together(controllers, np.stack([s.observation for s in last]), [view_of(s) for s in last])
+        actions = act_together(
+            controllers, np.stack([s.observation for s in last]), [view_of(s) for s in last]
+        )
         for process, action in zip(processes, actions, strict=True):
             process.send("step", int(action))
         last = [process.receive() for process in processes]

@@ -60,10 +60,12 @@ class EpisodeSequence:
         return self.last.decision >= self.spec.horizon_decisions
 
     def begin(self, seed: int | None = None) -> None:
-        """Start the next episode, or one of a given day; `wait` gives its first observation."""
+        """Start the next episode, or one of day ``seed``, from which the following are then spread; `wait` gives its first observation."""
         self._end_process()
         if seed is None:
             seed = self._upcoming_seed()
+        else:
+            self.base_seed, self.episode = seed, 0
         self.episode += 1
         self._actions, self._reward_sum, self._last = [], 0.0, None
         self._process = self._take(seed)
@@ -96,7 +98,7 @@ class EpisodeSequence:
             info["seed"] = self._running().spec.seed
             info["delay_s_per_vehicle"] = step.total_delay_s / max(1, step.vehicles)
             info["vehicles"], info["unfinished"] = step.vehicles, step.unfinished
-            info["episode"] = {"r": self._reward_sum, "l": step.decision, "t": float(step.decision * INTERVAL_S)}
+            info["episode"] = {"r": self._reward_sum, "l": step.decision, "t": self._elapsed_s()}
         return info
 
     def get_state(self) -> dict[str, Any]:
@@ -156,6 +158,11 @@ class EpisodeSequence:
         if self._next is not None:
             self._next.close()
         self._next, self._last = None, None
+
+    def _elapsed_s(self) -> float:
+        """Simulated seconds since the first episode began; the same in every run, unlike the clock."""
+        decisions = (self.episode - 1) * self.spec.horizon_decisions + self.last.decision
+        return float(decisions * INTERVAL_S)
 
     def _settings(self) -> dict[str, Any]:
         spec = self.spec

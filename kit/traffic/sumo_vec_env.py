@@ -55,7 +55,9 @@ class SumoVecEnv(VecEnv):
         """Send (n_envs,) phase indices; all junctions work at the same time."""
         legal = range(int(self.action_space.n))  # type: ignore[attr-defined]
         if any(int(action) not in legal for action in actions):
-            raise UsageError(f"Actions {np.asarray(actions).tolist()} are not all phases; legal are 0 to {legal[-1]}.")
+            raise UsageError(
+                f"Actions {np.asarray(actions).tolist()} are not all phases; legal are 0 to {legal[-1]}."
+            )
         for sequence, action in zip(self._sequences, actions, strict=True):
             sequence.send(int(action))
 
@@ -109,7 +111,9 @@ class SumoVecEnv(VecEnv):
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
         """There is nothing to call."""
-        raise AttributeError(f"The junctions run in other processes; {method_name!r} cannot be called on them.")
+        raise AttributeError(
+            f"The junctions run in other processes; {method_name!r} cannot be called on them."
+        )
 
     def env_is_wrapped(self, wrapper_class: type[Any], indices: VecEnvIndices = None) -> list[bool]:  # noqa: ARG002
         """Return False for each: they are not Gymnasium environments, and episodes are reported in ``info``."""

@@ -28,7 +28,9 @@ ORPHAN_CHECK_S = 2.0
 
 def main(control_fd: int) -> None:
     """Fork an episode for every request until the training process is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the training process; it decides what ends
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C belongs to the training process; it decides what ends
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel
     control = socket.socket(fileno=control_fd)
     parent = os.getppid()

@@ -106,16 +106,16 @@ def test_the_flush_gives_the_last_suppressed_line_of_each_tag_once(log: logging.
     assert throttle.flush() == ""
 
 
-def test_the_flush_gives_what_was_printed_and_what_guards_held(capsys: pytest.CaptureFixture[str]) -> None:
-    """A held printed line, a guard's last value and the summary go to the wrapped stdout where nobody logs."""
+def test_the_flush_gives_what_was_printed_and_guarded(capsys: pytest.CaptureFixture[str]) -> None:
+    """A held line, a guard's last value and the summary go to the wrapped stdout where nobody logs."""
     throttle = LogThrottle({"STATE_HASH": LastOnly(), "DIGEST": LastOnly()}, default="1/s", clock=lambda: 0.0)
     with throttle.install(logging.getLogger("tests.silent")):
         digest = throttle.guard("DIGEST")
         for number in range(3):
             digest(f"d{number}")
-            print("[STATE_HASH]", number, "\n  └─ detail", number, file=sys.stdout)
+            sys.stdout.write(f"[STATE_HASH] {number}\n  └─ detail {number}\n")
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:3] == ["[STATE_HASH] 2 ", "  └─ detail 2", "[DIGEST] d2"]
+    assert lines[:3] == ["[STATE_HASH] 2", "  └─ detail 2", "[DIGEST] d2"]
     assert lines[3].startswith("[THROTTLE] dropped 9 of 9 lines")
 
 
@@ -187,7 +187,7 @@ def test_a_stream_kept_past_uninstall_is_transparent(capsys: pytest.CaptureFixtu
     """Who kept the wrapper can go on writing to it, and is no longer throttled."""
     with LogThrottle({"A": Share(0)}).install(logging.getLogger("tests.silent")):
         kept = sys.stdout
-        print("[A] dropped", file=sys.stdout)
+        sys.stdout.write("[A] dropped\n")
     print("[A] free", file=kept)
     assert "[A] free" in capsys.readouterr().out
 
@@ -204,7 +204,7 @@ def test_interleaved_subjects_change_apart() -> None:
 
 
 def test_lines_per_step_before_and_after(capsys: pytest.CaptureFixture[str]) -> None:
-    """The rate counts lines over environment steps, is None before the first, and survives a reset counter."""
+    """The rate is lines over environment steps, None before the first, and survives a counter reset."""
     throttle = LogThrottle({"A": EveryN(10)})
     assert throttle.lines_per_step() is None
     with throttle.install(logging.getLogger("tests.silent")):
@@ -212,7 +212,7 @@ def test_lines_per_step_before_and_after(capsys: pytest.CaptureFixture[str]) -> 
             for step in range(start, 50):
                 throttle.step(step)
                 for _ in range(4):
-                    print("[A] line", file=sys.stdout)
+                    sys.stdout.write("[A] line\n")
     assert throttle.lines_per_step(asked=True) == 4
     assert throttle.lines_per_step() == pytest.approx(0.4)
 

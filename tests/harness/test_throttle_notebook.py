@@ -25,7 +25,9 @@ print("partial", end="")
 """,
     """
 sys.stdout.flush()
-print(" and its end")
+print(" and its end", flush=True)
+display({"text/plain": "FIGURE"}, raw=True)
+print("after the figure", flush=True)
 print("[STATE_HASH] 1\\n[STATE_HASH] 2")
 throttle.uninstall()
 print("[STATE_HASH] free again")
@@ -56,7 +58,7 @@ def test_an_installed_throttle_holds_in_a_kernel(tmp_path: Path) -> None:
         timeout=120,
     )
     cells = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
-    text = ["".join(output.get("text", "") for output in cell.outputs) for cell in cells]
+    text = ["".join(output.get("text", "FIGURE\n") for output in cell.outputs) for cell in cells]
     assert text[1].splitlines() == [
         "[QUEUE_DIAGNOSTIC] printed 0",
         *(f"[REWARD_MICROSCOPE] logged {step}" for step in (0, 100, 200)),
@@ -64,7 +66,7 @@ def test_an_installed_throttle_holds_in_a_kernel(tmp_path: Path) -> None:
         *(f"[REWARD_MICROSCOPE] logged {step}" for step in (300, 400)),
         "partial",
     ]
-    assert text[2].splitlines()[0] == " and its end"
+    assert text[2].splitlines()[:3] == [" and its end", "FIGURE", "after the figure"]
     assert "[STATE_HASH] 1" not in text[2]
     assert "\n[STATE_HASH] 2\n" in text[2]
     assert "[THROTTLE] dropped" in text[2]

@@ -114,6 +114,24 @@ def test_a_dropped_line_does_not_flush() -> None:
     assert out.flushes == before + 1
 
 
+def test_a_stream_that_flushes_itself_is_not_waited_for() -> None:
+    """In a notebook no ``print(..., flush=True)`` of a whole line flushes; every other flush does."""
+    out = Out()
+    out.flush_interval = 0.2  # what tells ipykernel's stream from others
+    stream = LogThrottle(DROP_A).stream(out)
+    for number in range(50):
+        print("kept", number, file=stream, flush=True)
+        print("[A] dropped", file=stream, flush=True)
+    assert (out.flushes, out.getvalue().count("\n")) == (0, 50)
+    stream.flush()  # as the kernel does at the end of a cell
+    assert out.flushes == 1
+    print("prompt: ", end="", file=stream, flush=True)
+    assert out.flushes == 2
+    stream.write("logged\n")
+    stream.flush()  # as a logging handler does
+    assert out.flushes == 3
+
+
 def test_one_line_is_one_write() -> None:
     """A print of several arguments reaches the wrapped stream as one write."""
     out = Out()

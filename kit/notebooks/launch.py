@@ -1,0 +1,217 @@
+"""Launches a notebook as a run: prepares the folder, runs it under papermill, and concludes it honestly.
+
+This is what ``run`` and ``quick-test`` do. The session inside the notebook keeps the run safe; what is added
+here is what only the outside can know: that the kernel died, that a cell was skipped, how long the whole
+command took, and the executed notebook in the archive.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import kit.errors
+from kit.errors import KitError, NotebookError, UsageError
+from kit.harness.clock import SYSTEM_CLOCK, Clock, process_age_s
+from kit.harness.config import describe, refuse_other_config
+from kit.harness.finalise import finalise_from_disk, repackage
+from kit.harness.lock import FileLock
+from kit.harness.platform import detect
+from kit.harness.run_folder import RunFolder, move_aside
+from kit.harness.summary import COMPLETE, FAILED, STOPPED, SessionLedger, read_json, write_json
+from kit.harness.watchdog import STOP_HARD, request_stop
+from kit.notebooks.outcome import NotebookOutcome
+from kit.notebooks.parameters import Parameter, read_parameters
+from kit.notebooks.progress import RunProgress
+from kit.notebooks.runner import run_notebook
+from kit.session import LAUNCHED_VARIABLE
+from kit.timing.history import Pair, add_pair
+from kit.timing.prediction import this_machine
+
+logger = logging.getLogger(__name__)
+
+OPTION_PARAMETERS = frozenset(
+    {"out", "soft_limit", "hard_limit", "session_limit", "on_pressure", "fresh", "quick_test"}
+)
+"""Parameters of a notebook that are options of its session: they decide no result."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What to run. ``values`` are the notebook's parameters, ``options`` those of its session that were given."""
+
+    notebook: Path
+    values: Mapping[str, Any] = field(default_factory=dict)
+    out: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    fresh: bool = False
+    quick_test: bool = False
+    progress: RunProgress | None = None
+
+
+class NotebookRun:
+    """One launch of one notebook."""
+
+    def __init__(self, launch: Launch, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._launch, self._clock = launch, clock
+        self._parameters = read_parameters(launch.notebook)
+        self.folder = RunFolder(_folder_of(launch))
+        self._began_s = clock.monotonic() - (process_age_s(os.getpid()) or 0.0)
+        self._asked = 0
+
+    def run(self) -> dict[str, Any]:
+        """Run it and return the summary, as it then also lies on disk; a complete run is returned as it is.
+
+        Raises:
+            UsageError: a parameter or setting cannot be used, inside the notebook too.
+            ConfigMismatchError: the folder holds a run with other settings.
+            RunLockedError: another process has the run open.
+            NotebookError: the notebook has no session, so there is no run to conclude.
+        """
+        done = self._complete_already()
+        if done is not None:
+            return done
+        self._prepare()
+        before = len(SessionLedger(self.folder).entries)
+        previous = {
+            number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            with self._launch.progress or nullcontext():
+                outcome = run_notebook(
+                    self._launch.notebook,
+                    self._values(),
+                    self.folder.executed,
+                    env={LAUNCHED_VARIABLE: repr(self._began_s)},
+                    on_tick=self._tick,
+                    stop_file=self.folder.stop_request,
+                    log=self.folder.notebook_log,
+                )
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        return self._conclude(outcome, before)
+
+    def _complete_already(self) -> dict[str, Any] | None:
+        """Return the summary of a complete run of the same settings; refuse one of others."""
+        there = read_json(self.folder.run_json)
+        if not there or self._launch.fresh or self._launch.quick_test:
+            return None
+        known = there.get("config", {})
+        defaults = {name: parameter.default for name, parameter in self._parameters.items()}
+        asked = describe({**defaults, **self._launch.values})
+        names = [name for name in asked if name in known and name not in OPTION_PARAMETERS]
+        refuse_other_config(self.folder.root, {n: known[n] for n in names}, {n: asked[n] for n in names})
+        summary = read_json(self.folder.summary)
+        return summary if summary.get("status") == COMPLETE and not there.get("quick_test") else None
+
+    def _prepare(self) -> None:
+        folder, there = self.folder, read_json(self.folder.run_json)
+        if folder.root.exists():
+            with FileLock(folder.lock).acquire():
+                if there.get("quick_test") and self._launch.quick_test:
+                    shutil.rmtree(folder.root)
+                elif there and (self._launch.fresh or self._launch.quick_test):
+                    logger.warning("The run that was in %s is now in %s.", folder.root, move_aside(folder))
+        folder.create()
+        folder.stop_request.unlink(missing_ok=True)
+
+    def _values(self) -> dict[str, Any]:
+        values = dict(self._launch.values)
+        offered: dict[str, Any] = {"out": str(self.folder.root), "quick_test": self._launch.quick_test}
+        offered.update(self._launch.options)
+        for name, value in offered.items():
+            if name in self._parameters:
+                values[name] = value
+            elif value and name != "out":
+                raise UsageError(f"The notebook has no parameter {name!r}, so it cannot take that option.")
+        return values
+
+    def _tick(self) -> None:
+        if self._launch.progress is not None:
+            self._launch.progress.tick(self.folder)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._asked += 1
+        request_stop(self.folder, signal.Signals(number).name)
+        if self._asked == 1:
+            logger.warning("Stopping at the next safe boundary; the run can be continued.")
+
+    def _conclude(self, outcome: NotebookOutcome, sessions_before: int) -> dict[str, Any]:
+        with FileLock(self.folder.watching).acquire(wait=True):  # the watchdog may still be finalising
+            summary = read_json(self.folder.summary)
+        opened = len(SessionLedger(self.folder).entries) > sessions_before
+        if not opened:
+            self._raise_for(outcome)
+        hard = summary.get("reason") == STOP_HARD
+        if not outcome.completed and not hard and summary.get("status") != STOPPED:
+            reason = f"{outcome.error_name}: {outcome.error_value}" if outcome.error_name else outcome.status
+            summary = finalise_from_disk(self.folder, status=FAILED, reason=reason)
+        return self._account(summary)
+
+    def _raise_for(self, outcome: NotebookOutcome) -> None:
+        """Raise what the notebook raised before its session opened, as the error of the kit that it was."""
+        kind = getattr(kit.errors, outcome.error_name, None)
+        if isinstance(kind, type) and issubclass(kind, KitError):
+            error = KitError(outcome.error_value)
+            error.exit_code = kind.exit_code
+            raise error
+        outcome.raise_for_status()
+        raise NotebookError(
+            f"{self._launch.notebook} ran, but opened no TrainingSession in {self.folder.root}."
+        )
+
+    def _account(self, summary: dict[str, Any]) -> dict[str, Any]:
+        """Credit the session with the whole command, and archive again with the executed notebook."""
+        ledger = SessionLedger(self.folder)
+        entry = ledger.entries[-1]
+        elapsed = round(self._clock.monotonic() - self._began_s + self._archive_s(), 3)
+        outside_s, entry.elapsed_s = elapsed - entry.elapsed_s, elapsed
+        ledger.save()
+        timing = read_json(self.folder.timing)
+        for row in timing.get("phases", []):
+            if row["name"] == "finalise":
+                row["total_s"] += outside_s
+                row["mean_s"] = row["total_s"]
+        write_json(self.folder.timing, timing)
+        summary["elapsed_s"] = round(ledger.elapsed_s, 3)
+        write_json(self.folder.summary, summary)
+        repackage(self.folder)
+        self._learn_from(summary)
+        return summary
+
+    def _archive_s(self) -> float:
+        """How long the archive took inside the session, and so will take again: it follows on the summary."""
+        if not self.folder.archive.exists():
+            return 0.0
+        return max(0.0, self.folder.archive.stat().st_mtime - self.folder.summary.stat().st_mtime)
+
+    def _learn_from(self, summary: Mapping[str, Any]) -> None:
+        """Add the pair of predicted and actual time to the history, where the run was forecast and is complete."""
+        forecast = summary.get("forecast")
+        if not forecast or summary.get("status") != COMPLETE or summary.get("sessions") != 1:
+            return
+        date = datetime.datetime.fromtimestamp(self._clock.wall(), datetime.UTC).date().isoformat()
+        predicted, actual = float(forecast["predicted_s"]), float(summary["elapsed_s"])
+        add_pair(Pair(self._launch.notebook.stem, this_machine(), predicted, actual, date))
+
+
+def _folder_of(launch: Launch) -> Path:
+    if launch.out:
+        return Path(launch.out).expanduser().absolute()
+    name = launch.notebook.stem + ("-quick" if launch.quick_test else "")
+    return detect().output_root.absolute() / "runs" / name
+
+
+def parameters_of(notebook: Path) -> dict[str, Parameter]:
+    """Return the parameters that a user may set; the session's options have flags of their own."""
+    return {name: p for name, p in read_parameters(notebook).items() if name not in OPTION_PARAMETERS}

@@ -1,0 +1,153 @@
+"""What a person reads in the terminal: forecasts, summaries, verifications, as text of at most 100 columns."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from kit.harness.deadline import format_duration
+
+OPTION_WORDS = {"A": "full, one session", "B": "reduced, one session", "C": "full, split over sessions"}
+VERDICT_WORDS = {
+    "fit": "FITS: the upper bound ends before the soft limit",
+    "reduce": "DOES NOT FIT: reduce the steps (option B), or split (C)",
+    "split": "DOES NOT FIT: split it over sessions (option C); every session resumes the one before",
+}
+
+
+def forecast_text(forecast: Mapping[str, Any]) -> str:
+    """Return the forecast: phases, total with its interval, log and disk, options and verdict."""
+    phases = _table(["phase", "count", "mean", "total"], "lrrr")
+    for row in forecast["phases"]:
+        phases.add_row(
+            row["name"],
+            f"{row['count']:,.0f}",
+            _short(row["mean_s"]),
+            format_duration(round(row["total_s"], 1)),
+        )
+    options = _table(["option", "what", "steps", "sessions", "takes"], "llrrr")
+    for row in forecast["options"]:
+        words = OPTION_WORDS[row["name"]]
+        options.add_row(
+            row["name"], words, f"{row['timesteps']:,}", str(row["sessions"]), _time(row["predicted_s"])
+        )
+    level = f"{forecast['level']:.0%} interval" if forecast["pairs"] else "no past runs: a factor of two"
+    calibrated = "" if forecast["calibrated"] else ", not calibrated on this machine yet"
+    lines = [
+        f"Forecast for {forecast['total_timesteps']:,} steps: {_time(forecast['predicted_s'])}"
+        f"   ({_time(forecast['low_s'])} to {_time(forecast['high_s'])}; {level}{calibrated})",
+        _text(phases),
+        f"log {forecast['log_lines']:,} lines, {_bytes(forecast['log_bytes'])};  "
+        f"disk {_bytes(forecast['disk_bytes'])};  session limit {_time(forecast['limit_s'])}, "
+        f"{forecast['safety_factor']:.2f} times what is needed",
+        _text(options),
+        VERDICT_WORDS[forecast["verdict"]],
+    ]
+    return "\n".join(lines)
+
+
+def summary_text(summary: Mapping[str, Any], run_dir: str) -> str:
+    """Return how a run ended, forecast against actual, and what to do next."""
+    step, total = summary.get("step", 0), summary.get("total_timesteps", 0)
+    lines = [
+        f"{summary['status'].upper()}: {summary['reason']}   step {step:,} of {total:,}, "
+        f"{summary['sessions']} session{'s' if summary['sessions'] != 1 else ''}, {_time(summary['elapsed_s'])}"
+    ]
+    if (
+        summary.get("requested_timesteps")
+        and summary["requested_timesteps"] != total
+        and not summary.get("quick_test")
+    ):
+        lines.append(
+            f"The total was reduced from {summary['requested_timesteps']:,} steps under time pressure."
+        )
+    forecast = summary.get("forecast")
+    if forecast and summary["status"] == "complete" and not summary.get("quick_test"):
+        lines.append(forecast_against_actual(forecast, summary["elapsed_s"]))
+    if summary.get("inexact_reason"):
+        lines.append(f"Resume is not exact: {summary['inexact_reason']}.")
+    if summary.get("resumable"):
+        lines.append("The same command again continues it.")
+    lines.append(f"{run_dir}/report.html   {run_dir}/artifacts.zip")
+    return "\n".join(lines)
+
+
+def forecast_against_actual(forecast: Mapping[str, Any], actual_s: float) -> str:
+    """Return one line: predicted, actual, the error, and whether the interval held."""
+    predicted = forecast["predicted_s"]
+    inside = forecast["low_s"] <= actual_s <= forecast["high_s"]
+    return (
+        f"forecast {_time(predicted)} ({_time(forecast['low_s'])} to {_time(forecast['high_s'])}), "
+        f"actual {_time(actual_s)}: {(actual_s / predicted - 1):+.1%}, {'inside' if inside else 'OUTSIDE'} the interval"
+    )
+
+
+def results_text(results: Mapping[str, Any]) -> str:
+    """Return the comparison on test days: mean delay of each controller, the agent's difference with its interval."""
+    table = _table(["controller", "delay s/veh", "queue veh", "agent minus it, s/veh (95 %)"], "lrrr")
+    differences = {row["baseline"]: row for row in results["differences"]}
+    for row in results["evaluation"]["controllers"]:
+        difference = differences.get(row["name"])
+        words = (
+            f"{difference['mean_s']:+.2f} ({difference['low_s']:+.2f} to {difference['high_s']:+.2f})"
+            if difference
+            else ""
+        )
+        table.add_row(
+            row["name"],
+            f"{_mean(row['delay_s_per_vehicle']):.2f}",
+            f"{_mean(row['mean_queue_veh']):.1f}",
+            words,
+        )
+    evaluation = results["evaluation"]
+    return f"{evaluation['scenario']}, {evaluation['n_seeds']} test days\n{_text(table)}"
+
+
+def verify_text(report: Mapping[str, Any], path: str) -> str:
+    """Return what was checked and what is wrong with it."""
+    notes = [f"  note: {note}" for note in report.get("notes", [])]
+    if report["ok"]:
+        return "\n".join([f"OK: {report['files']} files of {path} are what was written.", *notes])
+    bad = [f"  {name}: {report.get('reasons', {}).get(name, 'bad')}" for name in report["bad"]]
+    return "\n".join([f"BAD: {len(report['bad'])} of {report['files']} in {path}:", *bad, *notes])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else float("nan")
+
+
+def _time(seconds: float) -> str:
+    if seconds == float("inf"):
+        return "never"
+    return format_duration(round(seconds, 1) if seconds < 60 else round(seconds))
+
+
+def _short(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def _bytes(size: float) -> str:
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}"
+    return f"{size:.0f} B"
+
+
+def _table(names: Sequence[str], sides: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="")
+    for name, side in zip(names, sides, strict=True):
+        table.add_column(name, justify="right" if side == "r" else "left", no_wrap=True)
+    return table
+
+
+def _text(table: Table) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=100, color_system=None, highlight=False).print(table)
+    return "\n".join("  " + line.rstrip() for line in stream.getvalue().rstrip("\n").split("\n"))

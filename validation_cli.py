@@ -1,0 +1,186 @@
+"""The command line of the training kit: times, forecasts, runs, verifies and packages notebooks.
+
+Exit codes: 0 complete, fits, or in order · 1 failed · 2 bad usage · 3 does not fit · 4 stopped early and resumable ·
+5 integrity · 6 ended by the hard deadline.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kit.errors import KitError, UsageError, nearest_match
+
+COMMANDS = ("quick-test", "extrapolate", "run", "verify", "package")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are UsageErrors, with the nearest legal word."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError instead of leaving."""
+        words = [word for word in sys.argv[1:] if word.startswith("-") or word.isidentifier() or "-" in word]
+        legal = [*COMMANDS, *(option for action in self._actions for option in action.option_strings)]
+        nearest = next(
+            (found for word in words if word not in legal and (found := nearest_match(word, legal))), None
+        )
+        hint = f" Did you mean {nearest!r}?" if nearest else ""
+        raise UsageError(f"{message}.{hint}", nearest)
+
+
+def parser() -> Parser:
+    """Return the parser of all commands."""
+    shared = Parser(add_help=False)
+    shared.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="one JSON object on stdout"
+    )
+    top = Parser(prog="validation_cli.py", description=__doc__.split("\n")[0], parents=[shared])
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+
+    def command(name: str, help_text: str, target: str) -> Parser:
+        made = commands.add_parser(name, help=help_text, description=help_text, parents=[shared])
+        made.add_argument("target", metavar=target)
+        return made
+
+    quick = command("quick-test", "run it small, measure every phase, forecast the full run", "NOTEBOOK")
+    full = command("run", "the full run; resumes by itself", "NOTEBOOK")
+    for made in (quick, full):
+        made.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help="a notebook parameter"
+        )
+        made.add_argument("--out", default="", metavar="DIR", help="the run folder")
+        made.add_argument(
+            "--limit", default="", metavar="TIME", help="what the machine grants in all, such as 12h"
+        )
+        made.add_argument("--soft-limit", default="", metavar="TIME", help="finish in time after this long")
+        made.add_argument("--hard-limit", default="", metavar="TIME", help="finalise at once after this long")
+    full.add_argument("--on-pressure", default="report", metavar="WHAT", help="report, reduce or tiers")
+    full.add_argument("--fresh", action="store_true", help="move a run that is there aside")
+    again = command("extrapolate", "the forecast again, for other steps or limits", "RUN")
+    again.add_argument("--timesteps", type=int, metavar="N", help="total steps; by default those of the run")
+    again.add_argument("--limit", default="12h", metavar="TIME", help="what the machine grants in all")
+    command("verify", "check the checksums of an archive, a run folder or a checkpoint", "PATH")
+    command("package", "make the archive from whatever a dead run left", "RUN")
+    return top
+
+
+def quick_test(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Run the notebook small and forecast the full run."""
+    from kit.notebooks.quick_test import quick_test as run_quick_test
+    from kit.report.terminal import forecast_text, summary_text
+
+    summary = run_quick_test(_launch(arguments, quick_test=True), _limits(arguments))
+    text = summary_text(summary, summary["run_dir"])
+    if summary["status"] != "complete":
+        return summary, text, _code(summary)
+    return summary, forecast_text(summary["forecast"]), 0 if summary["forecast"]["verdict"] == "fit" else 3
+
+
+def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Run the notebook, or continue it."""
+    from kit.harness.summary import read_json
+    from kit.notebooks.launch import NotebookRun
+    from kit.report.terminal import results_text, summary_text
+
+    launched = NotebookRun(_launch(arguments, quick_test=False))
+    summary = launched.run()
+    results = read_json(launched.folder.results) if summary["status"] == "complete" else {}
+    parts = [results_text(results)] if "evaluation" in results else []
+    parts.append(summary_text(summary, str(launched.folder.root)))
+    return {**summary, "run_dir": str(launched.folder.root)}, "\n".join(parts), _code(summary)
+
+
+def extrapolate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Forecast again from a quick test."""
+    from kit.harness.run_folder import RunFolder
+    from kit.report.terminal import forecast_text
+    from kit.timing.prediction import forecast_of
+
+    found = forecast_of(RunFolder(Path(arguments.target)), arguments.timesteps, _limits(arguments))
+    return found, forecast_text(found), 0 if found["verdict"] == "fit" else 3
+
+
+def verify(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Check checksums."""
+    from kit.harness.verify import verify as verify_path
+    from kit.report.terminal import verify_text
+
+    report = verify_path(Path(arguments.target)).to_json()
+    return report, verify_text(report, arguments.target), 0 if report["ok"] else 5
+
+
+def package(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Make the archive from what is there."""
+    from kit.notebooks.package import package_run
+    from kit.report.terminal import summary_text
+
+    summary = package_run(Path(arguments.target))
+    return summary, summary_text(summary, arguments.target), 0
+
+
+def _limits(arguments: argparse.Namespace) -> Any:
+    from kit.harness.deadline import Limits
+
+    given = {name: getattr(arguments, f"{name}_limit", "") or None for name in ("soft", "hard")}
+    return Limits.resolve(session=arguments.limit or None, **given)
+
+
+def _launch(arguments: argparse.Namespace, *, quick_test: bool) -> Any:
+    from kit.notebooks import find_notebook, parse_settings
+    from kit.notebooks.launch import Launch, parameters_of
+    from kit.notebooks.progress import RunProgress
+
+    notebook = find_notebook(arguments.target)
+    values = parse_settings(arguments.set, parameters_of(notebook))
+    options = {
+        "soft_limit": arguments.soft_limit,
+        "hard_limit": arguments.hard_limit,
+        "session_limit": arguments.limit,
+        "on_pressure": getattr(arguments, "on_pressure", "report"),
+    }
+    _limits(arguments)  # a limit that cannot be read is refused before a kernel is started
+    progress = RunProgress(notebook.stem, sys.stderr)
+    return Launch(
+        notebook, values, arguments.out, options, getattr(arguments, "fresh", False), quick_test, progress
+    )
+
+
+def _code(summary: dict[str, Any]) -> int:
+    if summary["reason"] == "hard_deadline":
+        return 6
+    return {"complete": 0, "stopped": 4}.get(summary["status"], 1)
+
+
+ACTIONS: dict[str, Callable[[argparse.Namespace], tuple[dict[str, Any], str, int]]] = {
+    "quick-test": quick_test,
+    "run": run,
+    "extrapolate": extrapolate,
+    "verify": verify,
+    "package": package,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    as_json = "--json" in words
+    try:
+        chosen = parser().parse_args(words)
+        data, text, code = ACTIONS[chosen.command](chosen)
+    except KitError as error:
+        print(f"error: {error}", file=sys.stderr)
+        if as_json:
+            print(json.dumps({"error": str(error), "nearest": getattr(error, "nearest", None)}))
+        return error.exit_code
+    print(json.dumps(data) if as_json else text)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
