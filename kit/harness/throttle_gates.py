@@ -6,6 +6,7 @@ import math
 import re
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from kit.errors import UsageError
@@ -76,6 +77,7 @@ class ChangeGate(Gate):
         super().__init__(tag, lock)
         self._key = re.compile(rf"\b{rule.key}\b\W*(\w+)", re.IGNORECASE) if rule.key else None
         self._values: dict[str, str] = {}
+        self._split = lru_cache(maxsize=256)(self._split_line)  # lines recur
         self._guarded: object = self  # a guard's value; no caller's value equals the gate
 
     def guard(self, admitted: Callable[[Gate], None], sink: Sink) -> Guard:
@@ -117,7 +119,7 @@ class ChangeGate(Gate):
             self._values[subject] = found
         return changed
 
-    def _split(self, text: str) -> tuple[str, str]:
+    def _split_line(self, text: str) -> tuple[str, str]:
         match = self._key.search(text) if self._key else None
         if match is None:
             return "", text
@@ -168,7 +170,7 @@ class RateGate(Gate):
         super().__init__(tag, lock)
         self._clock = clock
         lines = max(1, math.floor(rule.r))
-        self._window_s = lines / rule.r
+        self._window_s = max(1.0, 1 / rule.r)
         self._passed_at: deque[float] = deque(maxlen=lines)
         self._opens_at = -math.inf
 

@@ -92,7 +92,7 @@ class Share:
 
 @dataclass(frozen=True)
 class PerSecond:
-    """At most ``r`` lines pass in any one second; below 1, one line in 1/r seconds.
+    """At most ``r`` lines, rounded down, pass in any one second; below 1, one line in any 1/r seconds.
 
     Raises:
         UsageError: ``r`` is not a positive, finite number.

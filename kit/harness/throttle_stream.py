@@ -53,6 +53,8 @@ class ThrottledStream:
         self._released = False
 
     def __getattr__(self, name: str) -> Any:
+        if name == "inner":  # not there yet, in a copy that is being made
+            raise AttributeError(name)
         return getattr(self.inner, name)
 
     def __repr__(self) -> str:
@@ -70,7 +72,7 @@ class ThrottledStream:
             self.inner.write(text)
             return len(text)
         line = self._lines.get(get_ident()) or self._new_line()
-        if self._flushes_itself:
+        if self._flushes_itself and text[-1:] == "\n":
             line.caller = _caller()
         if "\r" in text or "\r" in line.text:
             self._write_redrawn(line, line.text + text)
@@ -165,6 +167,6 @@ class ThrottledStream:
 
 
 def _caller() -> tuple[int, int]:
-    """Identify the call two levels up: ``print`` has no frame, so its writes and its flush come from one call."""
+    """Identify the call two levels up: ``print`` has no frame, so its writes and its flush share one."""
     frame = sys._getframe(2)
     return id(frame), frame.f_lasti

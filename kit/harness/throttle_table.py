@@ -38,7 +38,6 @@ class GateTable:
         self._rules: dict[str, Rule] = {}
         self._gates: dict[str, Gate] = {}
         self._by_spelling: dict[str, Gate] = {}
-        self._bare = re.compile(r"(?!)")  # matches nothing
         self._initials: frozenset[str] = frozenset()  # of bare tags, to pass over most lines quickly
         self._stepped: tuple[EveryGate, ...] = ()
         self.untagged = self._make(UNTAGGED, default)
@@ -62,8 +61,6 @@ class GateTable:
             gate = self._gates[name] = self._make(tag, rule)
             self._rules[name] = parse_rule(rule) if isinstance(rule, str) else rule
             self._by_spelling = {}
-            bare = "|".join(re.escape(known).replace(r"\ ", r"[\s_-]+") for known in self._gates)
-            self._bare = re.compile(rf"({bare})(?:e?s)?\s*[:=]", re.IGNORECASE)
             self._initials = frozenset("".join(known[0] + known[0].upper() for known in self._gates))
         return gate
 
@@ -92,14 +89,18 @@ class GateTable:
     def find(self, text: str) -> Gate:
         """Return the gate of the line ``text``, by the tag that it begins with."""
         start = text.lstrip()
-        if start[:1] == "[":
+        first = start[:1]
+        if first == "[":
             end = start.find("]", 1, _LONGEST_TAG + 2)
-            if end < 0:
-                return self.untagged
             spelling = start[1:end]
-        elif start[:1] in self._initials and (match := self._bare.match(start)):
-            spelling = match[1]
+        elif first in self._initials:
+            end = start.find(":", 0, _LONGEST_TAG + 1)
+            equals = start.find("=", 0, end if end >= 0 else _LONGEST_TAG + 1)
+            end = equals if equals >= 0 else end
+            spelling = start[:end]
         else:
+            return self.untagged
+        if end < 0:
             return self.untagged
         gate = self._by_spelling.get(spelling)
         if gate is None:

@@ -190,10 +190,12 @@ class NotebookRun:
         return summary
 
     def _archive_s(self) -> float:
-        """How long the archive took inside the session, and so will take again: it follows on the summary."""
-        if not self.folder.archive.exists():
+        """How long the archive took inside the session, and so will take again: it follows on the report."""
+        files = (self.folder.summary, self.folder.report, self.folder.archive)
+        if not all(file.exists() for file in files):
             return 0.0
-        return max(0.0, self.folder.archive.stat().st_mtime - self.folder.summary.stat().st_mtime)
+        summary_s, report_s, archive_s = (file.stat().st_mtime for file in files)
+        return max(0.0, archive_s - max(summary_s, report_s))
 
     def _learn_from(self, summary: Mapping[str, Any]) -> None:
         """Add the pair of predicted and actual time to the history, where the run was forecast and is complete."""

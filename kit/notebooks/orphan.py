@@ -20,8 +20,8 @@ SAME_PROCESS_S = 1.0
 def end_kernel(pid: int, created: float) -> None:
     """Wait until the kernel ``pid`` has left, then kill it with all its children.
 
-    ``created`` is when that process began, in seconds since the epoch: another process that has been given the
-    same id since is left alone.
+    ``created`` is when that process began, in seconds since the epoch: another process that has got the same
+    id by now is left alone.
     """
     try:
         kernel = psutil.Process(pid)
@@ -29,16 +29,15 @@ def end_kernel(pid: int, created: float) -> None:
             return
         logger.warning("The kernel %d does not leave by itself: killing it", pid)
         os.killpg(pid, signal.SIGKILL)
+        _leaves(kernel)  # a signal is only sent: the process is there for a moment more
     except (psutil.NoSuchProcess, ProcessLookupError):
         return
 
 
 def _leaves(kernel: psutil.Process) -> bool:
     for _ in range(round(GRACE_S / POLL_S)):
-        if (
-            kernel.status() == psutil.STATUS_ZOMBIE
-        ):  # it has left; nobody collects it in a container without init
-            return True
+        if kernel.status() == psutil.STATUS_ZOMBIE:
+            return True  # it has left; in a container without an init process nobody collects it
         try:
             kernel.wait(timeout=POLL_S)
         except psutil.TimeoutExpired:

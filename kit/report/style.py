@@ -64,7 +64,6 @@ def add_axes(figure: Figure, left: float, bottom: float, width: float, height: f
         labelsize=TEXT_PT,
         labelcolor=MUTED,
         pad=4,
-        labelfontfamily="sans-serif",
     )
     axes.grid(visible=True, axis="y", color=RULE, linewidth=0.8)
     axes.set_axisbelow(True)
@@ -75,7 +74,7 @@ def add_axes(figure: Figure, left: float, bottom: float, width: float, height: f
 def name_axes(axes: Axes, x: str = "", y: str = "") -> None:
     """Name the axes with their units: the vertical one above itself, where it is read without turning."""
     if y:
-        axes.set_title(plain(y, 90), loc="left", fontsize=TEXT_PT, color=INK, pad=6)
+        axes.set_title(plain(y, 90), loc="left", fontsize=TEXT_PT, color=INK, pad=6, y=1.0)
     if x:
         axes.set_xlabel(plain(x, 90), fontsize=TEXT_PT, color=MUTED, loc="left")
 

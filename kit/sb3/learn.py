@@ -46,12 +46,13 @@ def learn(
         ConfigMismatchError: the run folder holds a run with other settings.
         StorageError: checkpoints cannot be written.
     """
-    session.declare(
-        algorithm=f"{algorithm.__module__.split('.')[0]}.{algorithm.__name__}",
-        policy=policy,
-        hyperparameters=hyperparameters,
-        evaluation=evaluation.settings() if evaluation else None,
-    )
+    settings = {
+        "algorithm": f"{algorithm.__module__.split('.')[0]}.{algorithm.__name__}",
+        "policy": policy,
+        "hyperparameters": hyperparameters,
+        "evaluation": evaluation.settings() if evaluation else None,
+    }
+    session.declare(learn=settings)
     if not torch.cuda.is_available():
         torch.set_num_threads(session.options.threads)
     with session.phase("warm_up"):

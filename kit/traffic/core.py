@@ -168,12 +168,24 @@ def _cross(cells, served, turning, rates, flows):  # type: ignore[no-untyped-def
     last = cells.shape[1] - 1
     for i in range(4):
         flows[1, i] = _least(send * cells[i, last], top) if served[i] else 0.0
-    for j in range(4):  # for now: which share of what is sent to the exit finds room there
+    crowded = False
+    for j in range(4):
         wanted = 0.0
         for i in range(4):
             wanted += flows[1, i] * turning[i, j]
+        flows[2, j] = wanted
+        crowded |= wanted > _least(top, room - wave * cells[4 + j, 0])
+    if crowded:
+        _ration(cells, turning, rates, flows)
+
+
+@_compiled
+def _ration(cells, turning, rates, flows):  # type: ignore[no-untyped-def]
+    """Cut the flows over the junction to the room in the exits, of which at least one has too little."""
+    top, wave, room = rates[1], rates[2], rates[3]
+    for j in range(4):  # for now: which share of what is sent to the exit finds room there
         free = _least(top, room - wave * cells[4 + j, 0])
-        flows[2, j] = free / wanted if wanted > free else 1.0
+        flows[2, j] = free / flows[2, j] if flows[2, j] > free else 1.0
     for i in range(4):
         passing = 1.0
         for j in range(4):
@@ -196,12 +208,7 @@ def _survey(cells, queues, tally, rates, columns):  # type: ignore[no-untyped-de
     """
     jam, lag = rates[6], rates[7]
     vehicles, slow = columns[0], columns[1]
-    vehicles[:] = 0.0
-    slow[:] = 0.0
-    for road in range(8):
-        _add(vehicles, cells[road])
-    for road in range(4):
-        _add_slow(slow, cells[road], jam, lag)
+    _add_up(cells, jam, lag, vehicles, slow)
     on_roads = moment = 0.0
     queue_veh = queues[0] + queues[1] + queues[2] + queues[3]
     for k in range(vehicles.shape[0]):
@@ -213,16 +220,17 @@ def _survey(cells, queues, tally, rates, columns):  # type: ignore[no-untyped-de
 
 
 @_compiled
-def _add(total, road):  # type: ignore[no-untyped-def]
-    for k in range(road.shape[0]):
-        total[k] += road[k]
-
-
-@_compiled
-def _add_slow(total, road, jam, lag):  # type: ignore[no-untyped-def]
-    for k in range(road.shape[0]):
-        slow = road[k] - lag * (jam - road[k])
-        total[k] += slow if slow > 0.0 else 0.0
+def _add_up(cells, jam, lag, vehicles, slow):  # type: ignore[no-untyped-def]
+    """Write, cell by cell, the sum of all roads' vehicles, and of the incoming roads' slow ones."""
+    for k in range(vehicles.shape[0]):
+        total = late = 0.0
+        for road in range(4):
+            n = cells[road, k]
+            delayed = n - lag * (jam - n)
+            late += delayed if delayed > 0.0 else 0.0
+            total += n + cells[4 + road, k]
+        vehicles[k] = total
+        slow[k] = late
 
 
 @_compiled

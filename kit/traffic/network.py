@@ -14,7 +14,6 @@ APPROACHES = ("N", "E", "S", "W")
 SEGMENTS = 10
 """Density segments per approach in an observation."""
 
-_EDGES=tuple(int(x) for x in __import__('os').environ.get('EDGES','0 100 200 300 400 500 600 700 800 900 1000').split())
 _STRAIGHT, _LEFT, _RIGHT = 0.7, 0.15, 0.15
 # Rows: from N, E, S, W. Columns: to N, E, S, W. From the north, left is east and right is west.
 _TURNING = (
@@ -125,7 +124,7 @@ class Intersection:
     @property
     def segment_edges(self) -> np.ndarray:
         """(11,) cells at which the density segments of an observation begin, and the end of the road."""
-        return np.array([round(self.cells * (1 - m / 1000)) for m in reversed(_EDGES)])
+        return np.arange(SEGMENTS + 1) * (self.cells // SEGMENTS)
 
     @property
     def n_phases(self) -> int:

@@ -1,7 +1,8 @@
-"""What a learned policy is compared with in SUMO: the net's own program, the best timer of a search, and Webster's.
+"""What a learned policy is compared with in SUMO: the net's own program, the best timer, and Webster's.
 
-The search tries timers on the grid of decisions: each phase is shown for whole intervals of 15 s, the yellow that opens
-it included. A phase may get none: in such a plan its turns wait for gaps in the other phases.
+The search tries timers on the grid of decisions: each phase is shown for whole intervals of 15 s, the
+yellow that opens it included. A phase may get none: in such a plan its turns wait for gaps in the other
+phases.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class SignalProgram:
     def reset(self) -> None:
         """Nothing to forget."""
 
-    def act(self, observation: np.ndarray, view: SignalView) -> int:
+    def act(self, observation: np.ndarray, view: SignalView) -> int:  # noqa: ARG002
         """It decides nothing; ``SumoScenario.run_episodes`` leaves the signal to SUMO."""
         raise UsageError(f"{self.name!r} runs inside SUMO; use SumoScenario.run_episodes.")
 
@@ -81,9 +82,10 @@ class PhasePlan:
 def best_plan(network: SumoNetwork, spec: EpisodeSpec, seeds: Sequence[int]) -> PhasePlan:
     """Return the plan with the least delay over the days ``seeds``.
 
-    Tried are all plans whose phases take 15 to 60 s where the net's own program gives them 15 s or more, 0 or 15 s where
-    it gives less. Every plan plays the first day; those within 10 % of the best play the others too. A plan is dropped
-    in mid-day when its delay, which only grows, is out of the race: that saves time and changes no result.
+    Tried are all plans whose phases take 15 to 60 s where the net's own program gives them 15 s or more, 0
+    or 15 s where it gives less. Every plan plays the first day; those within 10 % of the best play the
+    others too. A plan is dropped in mid-day when its delay, which only grows, is out of the race: that
+    saves time and changes no result.
     """
     choices = [_MAJOR_S if green_s >= INTERVAL_S else _MINOR_S for green_s in network.native_green_s]
     plans = [PhasePlan([s // INTERVAL_S for s in seconds]) for seconds in itertools.product(*choices)]
@@ -100,7 +102,7 @@ def best_plan(network: SumoNetwork, spec: EpisodeSpec, seeds: Sequence[int]) -> 
 
 
 def _race(plans: Sequence[PhasePlan], spec: EpisodeSpec, slack: float) -> dict[PhasePlan, float]:
-    """Return each plan's delay on one day, vehicle-seconds; infinite where it exceeded the best times ``slack``."""
+    """Return each plan's delay on one day, vehicle-seconds; infinite above ``slack`` times the best."""
     delays_s: dict[PhasePlan, float] = {}
     waiting, running = list(reversed(plans)), dict[PhasePlan, EpisodeProcess]()
     best_s = float("inf")
@@ -122,11 +124,12 @@ def _race(plans: Sequence[PhasePlan], spec: EpisodeSpec, slack: float) -> dict[P
 def webster_program(network: SumoNetwork, spec: EpisodeSpec, seeds: Sequence[int]) -> SignalProgram:
     """Return Webster's timing (1958) of the net's phases for the mean flows of the days ``seeds``.
 
-    Cycle (1.5 L + 5) / (1 − Y), at most 120 s; greens in proportion to y_p, the largest ratio of flow to saturation
-    (1,800 veh/h a lane) among the lane groups of phase p: the lanes of one approach that have the right of way in p.
-    A movement with the right of way in several phases counts in the longest of them in the net's own program. The
-    lost time L is one yellow for each phase. Greens are whole seconds, at least 5. It switches off the grid of
-    decisions: what an engineer would install, so the stronger baseline.
+    Cycle (1.5 L + 5) / (1 − Y), at most 120 s; greens in proportion to y_p, the largest ratio of flow to
+    saturation (1,800 veh/h a lane) among the lane groups of phase p: the lanes of one approach that have
+    the right of way in p. A movement with the right of way in several phases counts in the longest of them
+    in the net's own program. The lost time L is one yellow for each phase. Greens are whole seconds, at
+    least 5. It switches off the grid of decisions: what an engineer would install, so the stronger
+    baseline.
     """
     hours = len(seeds) * (spec.end_s - spec.begin_s) / 3600
     flows: Counter[tuple[str, str]] = Counter()

@@ -20,7 +20,7 @@ _STREAM = 0x5000  # keeps these draws apart from others made from the same seed
 
 @dataclass(frozen=True)
 class Trip:
-    """One vehicle: when it wants to depart (s, simulation time), from which edge to which, and its other attributes."""
+    """One vehicle: when it wants to depart (simulation time, s), from which edge to which, and the rest."""
 
     id: str
     depart_s: float

@@ -17,18 +17,19 @@ from kit.traffic.sumo_sequence import EpisodeSequence
 from kit.traffic.view import SignalView
 
 
-class SumoEnv(gymnasium.Env[np.ndarray, int]):
+class SumoEnv(gymnasium.Env[np.ndarray, np.int64]):
     """One signalised junction, one hour, a decision every 15 s; each episode runs in a process of its own.
 
-    **Action**, ``Discrete(n_phases)``: the green phase of the net's program to show for the next 15 s. Another phase
-    than the present one opens with the net's own yellow (5 s in cologne1, 3 s in ingolstadt1), out of these 15 s; the
-    rest is at least the 5 s of minimum green, so every decision is honoured.
+    **Action**, ``Discrete(n_phases)``: the green phase of the net's program to show for the next 15 s.
+    Another phase than the present one opens with the net's own yellow (5 s in cologne1, 3 s in
+    ingolstadt1), out of these 15 s; the rest is at least the 5 s of minimum green, so every decision is
+    honoured.
 
     **Observation**, float32 in [0, 1], for n_in incoming lanes with a signal, n_out outgoing lanes:
 
     | entries | what | 1 means |
     |---|---|---|
-    | n_in × 9 | vehicles at 0-15-30-50-75-100-150-200-300-400 m from the stop line | a standing car every 6 m |
+    | n_in × 9 | vehicles 0-15-30-50-75-100-150-200-300-400 m before the line | a standing car every 6 m |
     | n_in | standing vehicles (below 0.1 m/s) within 400 m | 30 vehicles |
     | n_in | longest time that one of these has been standing | 120 s |
     | n_in | vehicles waiting to enter the net towards this lane | 50 vehicles |
@@ -37,8 +38,9 @@ class SumoEnv(gymnasium.Env[np.ndarray, int]):
     | n_phases | the present green phase, one-hot | |
     | 1 | how long it has been green | 120 s |
 
-    What is larger is cut to 1. Lanes continue upstream across side nodes without a signal; a vehicle on a road that
-    still leads to several lanes counts for each in equal shares. cologne1 has 117 entries, ingolstadt1 101.
+    What is larger is cut to 1. Lanes continue upstream across side nodes without a signal; a vehicle on a
+    road that still leads to several lanes counts for each in equal shares. cologne1 has 117 entries,
+    ingolstadt1 101.
 
     **Reward** for an interval, by name:
 
@@ -49,12 +51,13 @@ class SumoEnv(gymnasium.Env[np.ndarray, int]):
     | ``pressure`` | (vehicles within 200 m behind the junction − within 200 m before it) / 20 |
     | ``diff-waiting-time`` | waiting time of the vehicles before the junction, before minus after, in 100 s |
 
-    **Termination**: never. **Truncation**: at the horizon. ``info`` has ``delay_s``, ``queue_veh``, and at the end
-    ``delay_s_per_vehicle``, ``vehicles`` and ``unfinished``, which counts those that could not even enter.
+    **Termination**: never. **Truncation**: at the horizon. ``info`` has ``delay_s``, ``queue_veh``, and at
+    the end ``delay_s_per_vehicle``, ``vehicles`` and ``unfinished``, which counts those that could not even
+    enter.
 
     Args:
-        spec: which junction, hour and reward. Its seed is the day of the first episode; the following ones are
-            training days spread from it. ``reset(seed=...)`` plays that very day.
+        spec: which junction, hour and reward. Its seed is the day of the first episode; the following ones
+            are training days spread from it. ``reset(seed=...)`` plays that very day.
 
     Raises:
         UnknownNameError: no reward of that name.
@@ -75,7 +78,10 @@ class SumoEnv(gymnasium.Env[np.ndarray, int]):
         return view_of(self._sequence.last)
 
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+        self,
+        *,
+        seed: int | None = None,
+        options: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Begin an episode: of day ``seed``, or of the next training day; ``options`` are not used."""
         super().reset(seed=seed)
@@ -84,7 +90,7 @@ class SumoEnv(gymnasium.Env[np.ndarray, int]):
         self._sequence.begin(seed)
         return self._sequence.wait().observation, {}
 
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: int | np.int64) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Show phase ``action`` for 15 s.
 
         Raises:

@@ -1,5 +1,7 @@
-"""One hour of one junction in libsumo. It takes a process of its own: libsumo holds one simulation, and a second one
-in the same process is not reproducible.
+"""One hour of one junction in libsumo.
+
+It takes a process of its own: libsumo holds one simulation, and a second one in the same process is not
+reproducible.
 """
 
 from __future__ import annotations
@@ -8,19 +10,20 @@ import hashlib
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kit.errors import UsageError
+from kit.errors import UnknownNameError, UsageError
 from kit.traffic.sumo_demand import Demand, perturbed, read_demand
 from kit.traffic.sumo_network import read_network
 from kit.traffic.sumo_observation import Detectors, LaneTraffic, Measurement
 
 INTERVAL_S = 15
+REWARDS = ("queue", "delay", "pressure", "diff-waiting-time")
 TELEPORT_S = 300  # a vehicle blocked this long is moved on; never doing so gridlocks single days for good
 
 
@@ -36,8 +39,8 @@ class EpisodeSpec:
         seed: of the drivers' noise and, if ``perturb``, of the demand.
         perturb: draw another day from the seed; otherwise the trips are the file's own.
         reward: ``queue``, ``delay``, ``pressure`` or ``diff-waiting-time``.
-        program_s: if given, the signal runs the net's program with these greens, one per green phase in s, on its own;
-            actions are then ignored.
+        program_s: if given, the signal runs the net's program with these greens, one per green phase in s,
+            on its own; actions are then ignored.
     """
 
     net: str
@@ -68,7 +71,8 @@ class SumoStep:
         pressures: (n_phases,) vehicles.
         queue_veh: standing on the roads to the junction, or waiting to enter them.
         delay_s: delay accrued in the interval, vehicle-seconds.
-        total_delay_s: time loss and departure delay since the beginning, over all vehicles that wanted to depart.
+        total_delay_s: time loss and departure delay since the beginning, over all vehicles that wanted to
+            depart.
         vehicles: how many wanted to depart by now.
         unfinished: how many of them have not arrived.
         fingerprint: hash of the observations and rewards up to here.
@@ -92,7 +96,7 @@ def demand_of(spec: EpisodeSpec) -> Demand:
     """Return the trips of an episode: those that want to depart before its end."""
     demand = read_demand(Path(spec.routes))
     if spec.perturb:
-        # the day is drawn for the hour of the file, so that a shorter episode is the beginning of the same day
+        # drawn for the whole hour, so that a shorter episode is the beginning of the same day
         demand = perturbed(demand, spec.seed, spec.begin_s, spec.begin_s + 3600)
     return demand.before(spec.end_s)
 
@@ -149,7 +153,7 @@ class SumoEpisode:
         return self.last
 
     def run(self, actions: Sequence[int], stop_above_s: float = float("inf")) -> list[SumoStep]:
-        """Take these actions, and stop early once the total delay exceeds ``stop_above_s`` vehicle-seconds."""
+        """Take these actions, and stop once the total delay exceeds ``stop_above_s`` vehicle-seconds."""
         steps: list[SumoStep] = []
         for action in actions:
             steps.append(self.step(action))
@@ -201,7 +205,7 @@ class SumoEpisode:
         pending = [self._trips[v] for v in self._sumo.simulation.getPendingVehicles()]
         pending = [t for t in pending if t.depart_s <= now_s]
         measured = self._detectors.measure(self._traffic(), Counter(t.origin for t in pending))
-        total_delay_s, arrived = self._delay(now_s, sum(now_s - t.depart_s for t in pending))
+        total_delay_s, arrived = self._delay(sum(now_s - t.depart_s for t in pending))
         delay_s, self._total_delay_s = total_delay_s - self._total_delay_s, total_delay_s
         queue_veh = float(measured.queue_veh.sum()) + len(pending)
         reward = self._reward(queue_veh, delay_s, measured) if self._decision else 0.0
@@ -236,7 +240,7 @@ class SumoEpisode:
             )
         return traffic
 
-    def _delay(self, now_s: int, pending_s: float) -> tuple[float, int]:
+    def _delay(self, pending_s: float) -> tuple[float, int]:
         """Return the delay of all vehicles so far (vehicle-seconds) and the number that has arrived."""
         parameter, vehicle = self._sumo.simulation.getParameter, self._sumo.vehicle
         arrived = int(parameter("", "device.tripinfo.count"))
@@ -249,7 +253,17 @@ class SumoEpisode:
         return total_s, arrived
 
     def _reward(self, queue_veh: float, delay_s: float, measured: Measurement) -> float:
-        return REWARDS[self._spec.reward](self, queue_veh, delay_s, measured)
+        match self._spec.reward:
+            case "queue":
+                return -queue_veh / 20.0
+            case "delay":
+                return -delay_s / 300.0
+            case "pressure":
+                return float(measured.near_out_veh.sum() - measured.near_in_veh.sum()) / 20.0
+            case "diff-waiting-time":
+                return self._diff_waiting_time()
+            case other:
+                raise UnknownNameError("reward", other, REWARDS)
 
     def _diff_waiting_time(self) -> float:
         """Sum of the accumulated waiting of vehicles before the junction: before minus now, in 100 s."""
@@ -264,13 +278,3 @@ class SumoEpisode:
         phase = self._states.get(state, self._phase)
         if phase != self._phase:
             self._phase, self._green_since_s = phase, now_s
-
-
-REWARDS: dict[str, Callable[[SumoEpisode, float, float, Measurement], float]] = {
-    "queue": lambda episode, queue_veh, delay_s, m: -queue_veh / 20.0,
-    "delay": lambda episode, queue_veh, delay_s, m: -delay_s / 300.0,
-    "pressure": lambda episode, queue_veh, delay_s, m: (
-        float(m.near_out_veh.sum() - m.near_in_veh.sum()) / 20.0
-    ),
-    "diff-waiting-time": lambda episode, queue_veh, delay_s, m: episode._diff_waiting_time(),
-}

@@ -195,7 +195,7 @@ class _Roads:
         return tuple(sorted(found, key=lambda link: link.index))
 
     def inside(self, lanes_in: Sequence[str]) -> tuple[Stretch, ...]:
-        """Return the lanes within the junction; one that is interrupted (to wait for a gap) goes on in another."""
+        """Return the lanes within the junction; where one ends, to wait for a gap, another goes on."""
         found = []
         for c in self._signalled:
             slot, near_m, lane = lanes_in.index(f"{c.get('from')}_{c.get('fromLane')}"), 0.0, c.get("via")

@@ -1,4 +1,4 @@
-"""What the agent sees of a SUMO junction, and what max-pressure sees: both are sums over the lanes around it."""
+"""What the agent and max-pressure see of a SUMO junction: sums over the lanes around it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXIT_RANGE_M = 100.0
 
 @dataclass(frozen=True)
 class LaneTraffic:
-    """The vehicles on one lane, in no order: distance from the lane's beginning (m), speed (m/s), waiting time (s)."""
+    """The vehicles on one lane: distance from the lane's beginning, speed, time standing."""
 
     position_m: Sequence[float]
     speed_m_s: Sequence[float]
@@ -32,8 +32,8 @@ class LaneTraffic:
 class Detectors:
     """Turns the vehicles around a junction into the observation and the pressures.
 
-    Each vehicle counts for the junction lane it stands on or drives towards; where its road still leads to several of
-    them it counts in equal shares, because the lane it will take is not known yet.
+    Each vehicle counts for the junction lane it stands on or drives towards; where its road still leads to
+    several of them it counts in equal shares, because the lane it will take is not known yet.
     """
 
     HALTING_M_S = 0.1
@@ -104,7 +104,7 @@ class Detectors:
         return m
 
     def observation(self, m: Measurement, phase: int, elapsed_green_s: float) -> np.ndarray:
-        """Return the observation: float32, every value cut to [0, 1]; its table is in ``SumoEnv``'s docstring."""
+        """Return the observation, float32, cut to [0, 1]; its table is in ``SumoEnv``'s docstring."""
         one_hot = np.zeros(self.network.n_phases)
         one_hot[phase] = 1.0
         parts = (
@@ -122,8 +122,8 @@ class Detectors:
     def pressures(self, m: Measurement) -> np.ndarray:
         """Return (n_phases,) pressures in vehicles: `SignalView`'s definition with i and j the single lanes.
 
-        Lanes, not approaches, because two phases of such a junction may serve other lanes of one approach. The exits
-        that a lane may take in a phase count in equal shares.
+        Lanes, not approaches, because two phases of such a junction may serve other lanes of one approach.
+        The exits that a lane may take in a phase count in equal shares.
         """
         return np.array(
             [
@@ -152,7 +152,8 @@ class Measurement:
         entry_veh: waiting outside the net to be inserted.
         inside_veh: standing within the junction, having come from this lane.
         longest_wait_s: longest time that one of them has been standing, s.
-        near_in_veh: within the pressure's range, those waiting to enter included where the entry is within it.
+        near_in_veh: within the pressure's range, those waiting to enter included where the entry is within
+            it.
         exit_veh: (n_out,) on the first 100 m behind the junction.
         near_out_veh: (n_out,) within the pressure's range behind it.
     """

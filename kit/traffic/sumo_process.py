@@ -1,4 +1,4 @@
-"""SUMO episodes as seen from the training process: each in a child of its own, forked from one clean zygote."""
+"""SUMO episodes as seen from the training process: each in a child, forked from a clean zygote."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _close(channel: Connection, log: IO[bytes]) -> None:
 
 
 class _Zygote:
-    """The zygote's process and the socket to it; started at the first episode, one for each training process."""
+    """The zygote's process and the socket to it; one for each training process, from its first episode on."""
 
     _lock = threading.Lock()
     _current: _Zygote | None = None
@@ -182,6 +182,6 @@ def _environment() -> dict[str, str]:
     """Return the zygote's environment: SUMO's home, one thread, and the kit on the path."""
     env = dict(os.environ)
     env.setdefault("SUMO_HOME", str(package_folder("sumo")))
-    env |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    env |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     env["PYTHONPATH"] = os.pathsep.join(p or str(Path.cwd()) for p in sys.path)
     return env

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kit.errors import UnknownNameError, UsageError
-from kit.traffic.controllers import Controller, MaxPressure, act_together
+from kit.traffic.controllers import Controller, MaxPressure, act_together, copies_of
 from kit.traffic.evaluation import EpisodeResult
 from kit.traffic.sumo_baselines import SignalProgram, best_plan, webster_program
 from kit.traffic.sumo_env import SumoEnv, view_of
@@ -28,12 +27,12 @@ SIDE_BY_SIDE = 10  # episodes in lockstep; a constant, so that a policy sees the
 
 @dataclass(frozen=True)
 class SumoScenario:
-    """One junction of a real city over one hour, from the nets that sumo-rl ships (RESCO, Ault and Sharon 2021).
+    """One junction of a real city over one hour, from sumo-rl's copy of RESCO (Ault and Sharon 2021).
 
     Attributes:
         name: ``cologne1`` or ``ingolstadt1``.
-        perturb: each seed is another day (see ``sumo_demand``); if False every seed has the file's own trips and
-            differs in the drivers' noise only.
+        perturb: each seed is another day (see ``sumo_demand``); if False every seed has the file's own
+            trips and differs in the drivers' noise only.
         horizon_decisions: decisions in an episode; 240 of 15 s are the hour.
     """
 
@@ -78,7 +77,7 @@ class SumoScenario:
         return SumoEnv(self.spec(seed, reward))
 
     def make_vec_env(self, n_envs: int, seed: int, reward: str = "delay") -> SumoVecEnv:
-        """Return ``n_envs`` environments on training days, in processes of their own, for stable-baselines3."""
+        """Return ``n_envs`` environments on training days, in processes of their own."""
         from kit.traffic.sumo_vec_env import SumoVecEnv  # brings torch
 
         return SumoVecEnv(self.spec(seed, reward), n_envs, seed)
@@ -93,7 +92,7 @@ class SumoScenario:
         return results
 
     def baselines(self, training_seeds: Sequence[int]) -> list[Controller]:
-        """Return the native program, the best plan on those days, Webster's plan for their flows, and max-pressure.
+        """Return the native program, the best plan for those days, Webster's program, max-pressure twice.
 
         The search plays some 40 to 60 hours, in parallel.
         """
@@ -103,6 +102,7 @@ class SumoScenario:
             best_plan(network, spec, training_seeds),
             webster_program(network, spec, training_seeds),
             MaxPressure(),
+            MaxPressure(hysteresis_veh=1.0, name="max-pressure, hysteresis 1"),
         ]
 
     def _run_together(self, controller: Controller, seeds: Sequence[int], reward: str) -> list[EpisodeResult]:
@@ -140,9 +140,7 @@ def _run_program(processes: Sequence[EpisodeProcess], decisions: int) -> list[li
 def _run_lockstep(
     processes: Sequence[EpisodeProcess], controller: Controller, decisions: int
 ) -> list[list[SumoStep]]:
-    controllers = [copy.copy(controller) for _ in processes]
-    for one in controllers:
-        one.reset()
+    controllers = copies_of(controller, len(processes))
     last = [process.initial for process in processes]
     histories: list[list[SumoStep]] = [[] for _ in processes]
     for _ in range(decisions):

@@ -1,7 +1,8 @@
 """The episodes of one SUMO environment, one after the other, and where they stand, as data.
 
-SUMO's own saved states are not exact: the continuation differs. Playing the same actions again from the same seed in a
-fresh process is exact, and costs 1 to 2 ms a decision; so a state is the seed and the actions so far.
+SUMO's own saved states are not exact: the continuation differs. Playing the same actions again from the
+same seed in a fresh process is exact, and costs 1 to 2 ms a decision; so a state is the seed and the
+actions so far.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class EpisodeSequence:
         return self.last.decision >= self.spec.horizon_decisions
 
     def begin(self, seed: int | None = None) -> None:
-        """Start the next episode, or one of day ``seed``, from which the following are then spread; `wait` gives its first observation."""
+        """Start the next episode, or day ``seed`` and spread the following ones from it; then `wait`."""
         self._end_process()
         if seed is None:
             seed = self._upcoming_seed()
@@ -146,7 +147,7 @@ class EpisodeSequence:
         assert self._last is not None
         if state["fingerprint"] is not None and self._last.fingerprint != state["fingerprint"]:
             raise IntegrityError(
-                f"The replay of seed {state['seed']} over {len(self._actions)} decisions differs from the first time; "
+                f"The replay of seed {state['seed']}, {len(self._actions)} decisions, differs; "
                 f"the state was made with libsumo {state['sumo']}, this is {version('libsumo')}."
             )
         if self.prepare:

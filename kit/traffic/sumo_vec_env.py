@@ -1,4 +1,4 @@
-"""Several SUMO junctions side by side, for stable-baselines3: every one in a process of its own, stepped together."""
+"""Several SUMO junctions side by side, for stable-baselines3: each in a process of its own."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from kit.traffic.sumo_sequence import EpisodeSequence
 class SumoVecEnv(VecEnv):
     """``n_envs`` junctions on training days; spaces, action and reward are those of ``SumoEnv``.
 
-    An environment that reaches the horizon begins its next training day at once, which was loaded meanwhile; its
-    ``info`` then has ``terminal_observation``, ``TimeLimit.truncated`` and ``episode`` = {r: sum of rewards, l: decisions,
-    t: simulated s}.
+    An environment that reaches the horizon begins its next training day at once, which was loaded
+    meanwhile; its ``info`` then has ``terminal_observation``, ``TimeLimit.truncated`` and ``episode``, that
+    is ``r``: sum of rewards, ``l``: decisions, ``t``: simulated seconds since the first episode began.
 
     Args:
         spec: junction, hour and reward; its seed is not used.
@@ -103,12 +103,16 @@ class SumoVecEnv(VecEnv):
         """Return an attribute of this object once per environment; they have none of their own."""
         return [getattr(self, attr_name) for _ in self._get_indices(indices)]
 
-    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:  # noqa: ARG002
         """There is nothing to set."""
         raise AttributeError(f"The junctions share their settings; {attr_name!r} cannot be set on some.")
 
     def env_method(
-        self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
+        self,
+        method_name: str,
+        *method_args: Any,  # noqa: ARG002
+        indices: VecEnvIndices = None,  # noqa: ARG002
+        **method_kwargs: Any,  # noqa: ARG002
     ) -> list[Any]:
         """There is nothing to call."""
         raise AttributeError(
@@ -116,5 +120,5 @@ class SumoVecEnv(VecEnv):
         )
 
     def env_is_wrapped(self, wrapper_class: type[Any], indices: VecEnvIndices = None) -> list[bool]:  # noqa: ARG002
-        """Return False for each: they are not Gymnasium environments, and episodes are reported in ``info``."""
+        """Return False for each: they are no Gymnasium environments, and report episodes in ``info``."""
         return [False for _ in self._get_indices(indices)]

@@ -1,12 +1,14 @@
 """The process that SUMO episodes are forked from: libsumo loaded once, one thread, nothing else in it.
 
-Run as ``python -m kit.traffic.sumo_zygote FD``, where FD is a Unix socket to the training process. Each byte that
-comes through it brings two descriptors, a socket and a log file, and starts one episode in a forked child, which then
-talks over that socket. Forking from here and not from the training process keeps torch, its threads and its memory
-out of the children, and costs milliseconds where a fresh interpreter costs half a second.
+Run as ``python -m kit.traffic.sumo_zygote FD``, where FD is a Unix socket to the training process. Each
+byte that comes through it brings two descriptors, a socket and a log file, and starts one episode in a
+forked child, which then talks over that socket. Forking from here and not from the training process keeps
+torch, its threads and its memory out of the children, and costs milliseconds where a fresh interpreter
+costs half a second.
 
-Nobody is left behind: zygote and children leave when their socket closes, which the kernel sees to however the
-training process dies, and also when their parent is gone (a copy of the socket may survive in some other process).
+Nobody is left behind: zygote and children leave when their socket closes, which the kernel sees to however
+the training process dies, and also when their parent is gone (a copy of the socket may survive in some
+other process).
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ def main(control_fd: int) -> None:
 
 
 def _serve(channel_fd: int, log_fd: int) -> None:
-    """Run one episode: the first message is its spec, then (method, arguments) until the other side closes."""
+    """Run one episode: the first message is its spec, the others are (method, arguments)."""
     os.dup2(log_fd, 1)
     os.dup2(log_fd, 2)
     channel, parent = Connection(channel_fd), os.getppid()

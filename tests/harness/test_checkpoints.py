@@ -39,10 +39,11 @@ def test_what_is_saved_is_loaded(store):
         "c.json": lambda file: file.write(b"{}"),
         "d.bin": bytearray(b""),
     }
-    reference = store.save(12_000, contents, exact=True, extra={"rng": [1, 0.1, None], "best": float("-inf")})
+    extra = {"rng": [1, 0.1, None], "best": float("-inf")}
+    reference = store.save(12_000, contents, exact=True, extra=extra)
     assert reference == store.newest()
     assert (reference.step, reference.exact, reference.config_hash) == (12_000, True, "hash-a")
-    assert reference.extra == {"rng": [1, 0.1, None], "best": float("-inf")}
+    assert reference.extra == extra
     assert store.load(reference) == {"a.bin": b"abc", "b.bin": bytes(range(8)), "c.json": b"{}", "d.bin": b""}
     assert store.paths(reference)["a.bin"].read_bytes() == b"abc"
     assert reference.size_bytes == 13
@@ -50,7 +51,7 @@ def test_what_is_saved_is_loaded(store):
 
 
 def test_the_manifest_says_what_the_contract_says(store):
-    """The folder is step-000012000, its manifest holds schema, step, config_hash, exact and the files' sums."""
+    """The folder is step-000012000; its manifest has schema, step, config_hash, exact and the files' sums."""
     reference = store.save(12_000, FILES, exact=False)
     manifest = json.loads((reference.path / MANIFEST).read_text())
     assert reference.path.name == "step-000012000"
@@ -135,10 +136,10 @@ def test_every_kind_of_damage_is_passed_over(store, damage):
     assert store.newest() is None
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_byte_of_a_checkpoint_changes_unnoticed(tmp_path, data):
-    """Any byte of any file, the manifest and its blanks included, set to any other value is an integrity error."""
+    """Any byte of any file, the manifest's blanks included, set to any other value is found."""
     store = CheckpointStore(tmp_path / "flips", "hash-a")
     path = store.save(7, FILES, exact=True, extra={"a": [1.5]}).path
     file = path / data.draw(st.sampled_from([*FILES, MANIFEST]))
@@ -154,7 +155,7 @@ def test_no_byte_of_a_checkpoint_changes_unnoticed(tmp_path, data):
 
 
 def test_bytes_that_change_after_the_search_are_not_handed_out(store):
-    """load checks the very bytes it returns, not those that were there when the checkpoint was found."""
+    """Loading checks the very bytes it returns, not those that were there when the checkpoint was found."""
     reference = store.save(100, FILES, exact=True)
     _flip(reference.path / "model.safetensors")
     with pytest.raises(IntegrityError, match=r"model\.safetensors"):

@@ -35,6 +35,7 @@ def test_rows_are_plain_csv(tmp_path):
     assert path.read_text() == 'step,loss,note\n1,0.1,"a,""b"""\n20,,\n'
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(CELLS, CELLS, st.none() | TEXTS), max_size=6))
 def test_values_read_back_as_they_were(tmp_path_factory, values):
     """Numbers of any size and text with commas and quotes survive writing and reading, bit for bit."""
@@ -141,7 +142,7 @@ def test_truncating_drops_what_lies_past_the_step(tmp_path):
     assert path.read_text() == "step,x\n"
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(st.tuples(CELLS, st.none() | TEXTS), min_size=1, max_size=4))
 def test_a_file_cut_at_any_byte_gives_no_wrong_row(tmp_path, values):
     """Cut anywhere, the rows read back are the first so many of those written, and appending works again."""

@@ -73,7 +73,7 @@ def test_an_aborted_cell_is_a_failure() -> None:
     ],
 )
 def test_leaving_a_notebook_early_never_completes_it(value: str, cells: list[int], status: str) -> None:
-    """``sys.exit`` skips what follows, fails with a code, and fails in the last cell (its rest is left out)."""
+    """``sys.exit`` skips what follows; with a code, or in the last cell, it fails."""
     outcome = judge([*ran(0), started(2), finished(2, "error", "SystemExit", value), END], cells, 0)
     assert (outcome.status, outcome.failed_cell) == (status, 2)
 

@@ -23,13 +23,14 @@ from kit.harness.store import atomic_write
 from kit.notebooks import NotebookOutcome, run_notebook
 from kit.notebooks.child import NotebookSaver
 from kit.notebooks.locate import repository_root
+from tests.notebooks.conftest import code
 
 Find = Callable[[str], Path]
 
 
 @contextmanager
 def rlimit(kind: int, soft: int) -> Generator[None, None, None]:
-    """Lower one of this process's limits for a while; past a file size limit a write fails instead of killing."""
+    """Lower one of this process's limits for a while; a write past a file size limit fails, not kills."""
     before = resource.getrlimit(kind)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(kind, (soft, before[1]))
@@ -93,7 +94,7 @@ def folder(tmp_path: Path) -> Folder:
 def test_a_notebook_runs_with_its_parameters_in_this_interpreter(
     fixture_notebook: Find, folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Values, working folder, environment and interpreter are those asked for; the result is at ``output``."""
+    """Values, folder, environment and interpreter are those asked for; the result is at ``output``."""
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     monkeypatch.setenv("PYTHONPATH", "/somewhere/else")
     parameters = {"steps": 7, "rate": 1, "scenario": 'quo"te \\ {x} é\n', "label": {"a": [None, True]}}
@@ -123,6 +124,18 @@ def test_a_cell_that_raises_fails_the_run(fixture_notebook: Find, folder: Folder
     assert folder.printed() == "before\n"
 
 
+def test_the_working_folder_serves_the_cells_and_not_the_kernel(
+    make_notebook: Callable[..., Path], folder: Folder
+) -> None:
+    """A module beside the notebook can be imported; one named like the standard library's breaks nothing."""
+    (folder.root / "beside.py").write_text("answer = 42", encoding="utf-8")
+    (folder.root / "json.py").write_text("raise ImportError('shadowed')", encoding="utf-8")
+    cell = code("import json\nfrom beside import answer\nprint(json.dumps(answer))", 1)
+    outcome = folder.run(make_notebook("a = 1", cell), env={"HOME": "/proc/nowhere"})
+    assert outcome.completed, outcome
+    assert folder.printed() == "42\n"
+
+
 @pytest.mark.parametrize(("name", "cell"), [("exits_early", 2), ("skip_tag", 1)])
 def test_a_skipped_cell_is_a_failure(fixture_notebook: Find, folder: Folder, name: str, cell: int) -> None:
     """``sys.exit(0)`` and a tag that skips a cell, for which papermill exits 0, do not complete a run."""
@@ -132,7 +145,7 @@ def test_a_skipped_cell_is_a_failure(fixture_notebook: Find, folder: Folder, nam
 
 
 def test_a_kernel_that_exits_is_reported_with_its_code(fixture_notebook: Find, folder: Folder) -> None:
-    """``os._exit`` in a cell, as a hard deadline does it, ends the run with that code and the output so far."""
+    """``os._exit`` in a cell ends the run with that code and the output so far."""
     outcome = folder.run(fixture_notebook("kernel_exits"))
     assert (outcome.status, outcome.failed_cell, outcome.kernel_exit_code) == ("kernel_died", 2, 6)
     assert outcome.exit_code_of_process == 0
@@ -224,7 +237,7 @@ def test_an_exception_of_the_caller_stops_the_run_softly(fixture_notebook: Find,
 
 
 def test_without_a_stop_file_the_cell_is_interrupted(fixture_notebook: Find, folder: Folder) -> None:
-    """Where nothing says how to stop softly, an exception of the caller ends the cell by KeyboardInterrupt."""
+    """With no way to stop softly, an exception of the caller interrupts the cell (KeyboardInterrupt)."""
 
     def fail() -> None:
         if folder.pid() is not None:
@@ -242,7 +255,8 @@ from pathlib import Path
 from kit.notebooks import run_notebook
 
 notebook, folder = Path(sys.argv[1]), Path(sys.argv[2])
-run_notebook(notebook, {}, folder / "executed.ipynb", log=folder / "log", cwd=folder, stop_file=folder / "stop")
+output, log, stop = folder / "executed.ipynb", folder / "log", folder / "stop"
+run_notebook(notebook, {}, output, log=log, cwd=folder, stop_file=stop)
 """
 
 

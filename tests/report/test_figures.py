@@ -188,8 +188,9 @@ def test_the_disk_refusing_is_a_storage_error(run_dir: Path) -> None:
 def test_importing_the_report_loads_no_matplotlib_and_drawing_no_pyplot(run_dir: Path) -> None:
     """The import is light, and drawing never touches the state that notebooks and threads share."""
     code = (
-        "import sys, json, pathlib, kit.report; before = sorted(sys.modules)\n"
-        f"kit.report.draw_all(pathlib.Path({str(run_dir)!r})); print(json.dumps([before, sorted(sys.modules)]))"
+        "import sys, json, pathlib, kit.report\nbefore = sorted(sys.modules)\n"
+        f"kit.report.draw_all(pathlib.Path({str(run_dir)!r}))\n"
+        "print(json.dumps([before, sorted(sys.modules)]))"
     )
     before, after = json.loads(subprocess.check_output([sys.executable, "-c", code], text=True))
     assert not {"matplotlib", "numpy", "pandas"} & set(before)

@@ -58,7 +58,7 @@ def page(run_dir: Path, *, draw: bool = False) -> Page:
 
 
 def test_the_page_tells_the_whole_run(run_dir: Path) -> None:
-    """How it stands, the result, time against forecast, phases, checkpoints, sessions, log, archive, settings."""
+    """How it stands, the result, forecast and time, phases, checkpoints, sessions, log, archive, settings."""
     text = page(run_dir, draw=True).text
     for said in (
         "traffic_signal · cologne1 · DQN",

@@ -16,9 +16,7 @@ def test_few_rows_are_shown_as_they_are() -> None:
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=201, max_size=2_000))
 def test_no_row_is_lost_in_a_long_run(values: list[float]) -> None:
-    """A downsampled curve has at most 80 points, its bins' means average to the mean of all rows, and the
-    middle 80 % of each bin is within its values.
-    """
+    """A downsampled curve has at most 80 points, and every row counts in the mean of its bin."""
     curve = bin_rows([float(i) for i in range(len(values))], values)
     sizes = [
         min(curve.rows_per_point, len(values) - i * curve.rows_per_point) for i in range(len(curve.mean))

@@ -8,7 +8,7 @@ from kit.report.process import ReportProcess
 
 def call(*arguments: str, requests: str = "") -> subprocess.CompletedProcess[str]:
     """Run ``python -m kit.report`` to its end."""
-    command = [sys.executable, "-W", "error", "-m", "kit.report", *arguments]
+    command = [sys.executable, "-m", "kit.report", *arguments]
     return subprocess.run(command, input=requests, capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -1,0 +1,140 @@
+"""Checkpoints and archives under real kills and real faults: the newest acknowledged one always loads."""
+
+import errno
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from kit.errors import StorageError
+from kit.harness.archive import package, verify
+from kit.harness.checkpoints import CheckpointStore
+from kit.harness.store import is_temporary, sweep
+from tests.crash.faults import (
+    calls_of_the_last_save,
+    kill_after,
+    mounted,
+    need_strace,
+    remount,
+    run_with_fault,
+)
+from tests.crash.saver import KINDS, last_saved
+
+KIND = "checkpoint"
+
+
+def assert_resumable(folder: Path, acknowledged: int) -> None:
+    """The newest acknowledged checkpoint or its successor loads, and the folder verifies unswept.
+
+    Then the next one saves, two are kept, nothing half-written is left, and the archive of it all is sound.
+    """
+    if (folder / "checkpoints").exists():
+        assert verify(folder).bad == []
+    saved = last_saved(KIND, folder)
+    assert acknowledged <= saved <= acknowledged + 1
+    KINDS[KIND](folder, saved + 1)
+    assert last_saved(KIND, folder) == saved + 1
+    assert len(list((folder / "checkpoints").iterdir())) == min(2, saved + 1)
+    assert not [path for path in folder.rglob("*") if is_temporary(path.name)]
+    assert verify(package(folder).path).ok
+
+
+def assert_survives_a_kill_at(folder: Path, call: str, when: int, count: int) -> None:
+    """A process killed at that system call of its ``count``-th save leaves a run that resumes."""
+    folder.mkdir()
+    killed = run_with_fault(need_strace(), KIND, folder, count, call, f"signal=KILL:when={when}")
+    assert killed.returncode == -signal.SIGKILL
+    assert_resumable(folder, len(killed.stdout.split()))
+
+
+def test_killed_at_random_during_continuous_saving(tmp_path):
+    """Killed three times over in the same folder, the run resumes from the newest acknowledged checkpoint."""
+    rng = random.Random(3)
+    for _ in range(3):
+        assert_resumable(tmp_path, kill_after(KIND, tmp_path, rng.randint(1, 8)))
+
+
+@pytest.mark.slow
+def test_killed_at_random_fifty_times(tmp_path):
+    """As above, fifty times over."""
+    rng = random.Random(50)
+    for _ in range(50):
+        assert_resumable(tmp_path, kill_after(KIND, tmp_path, rng.randint(1, 25)))
+
+
+def test_killed_at_the_calls_that_matter(tmp_path):
+    """Killed at the commit, at the sync of the folder after, and while an old one is deleted: all resume."""
+    folder = tmp_path / "traced"
+    folder.mkdir()
+    points = calls_of_the_last_save(need_strace(), KIND, folder, 4)
+    renames = [point for point in points if point[0] == "rename"]
+    syncs = [point for point in points if point[0] == "fsync"]
+    deletions = [point for point in points if point[0] in ("unlinkat", "rmdir")]
+    assert (len(renames), len(syncs), len(deletions)) == (2, 5, 4)
+    for index, (call, when) in enumerate([*renames, syncs[0], syncs[-1], deletions[1], deletions[-1]]):
+        assert_survives_a_kill_at(tmp_path / str(index), call, when, 4)
+
+
+@pytest.mark.slow
+def test_killed_at_every_file_call(tmp_path):
+    """Killed at each file system call of the first and of the fourth save in turn, every run resumes."""
+    for count in (1, 4):
+        folder = tmp_path / f"traced{count}"
+        folder.mkdir()
+        points = calls_of_the_last_save(need_strace(), KIND, folder, count)
+        assert len(points) >= 15
+        for index, (call, when) in enumerate(points):
+            assert_survives_a_kill_at(tmp_path / f"{count}-{index}", call, when, count)
+
+
+def _fail_at(tmp_path: Path, name: str, call: str, when: int, error: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    failed = run_with_fault(need_strace(), KIND, folder, 3, call, f"error={error}:when={when}")
+    assert failed.returncode == 1
+    assert "StorageError" in failed.stderr
+    assert not [path for path in folder.rglob("*") if is_temporary(path.name)]
+    assert_resumable(folder, 2)
+
+
+def test_a_failed_fsync_and_a_full_disk_keep_the_checkpoints_before(tmp_path):
+    """EIO at the first fsync, ENOSPC at the first write: an error, no trace, the one before loads."""
+    folder = tmp_path / "traced"
+    folder.mkdir()
+    points = calls_of_the_last_save(need_strace(), KIND, folder, 3)
+    for call, error in (("fsync", "EIO"), ("write", "ENOSPC")):
+        _fail_at(tmp_path, call, call, next(number for name, number in points if name == call), error)
+
+
+@pytest.mark.slow
+def test_every_failed_fsync_write_and_rename(tmp_path):
+    """Each fsync, write and rename up to the commit of a save failing in turn, the run resumes every time."""
+    folder = tmp_path / "traced"
+    folder.mkdir()
+    points = calls_of_the_last_save(need_strace(), KIND, folder, 3)
+    commit = next(index for index, (call, _) in enumerate(points) if call == "rename")
+    for index, (call, when) in enumerate(points[: commit + 2]):
+        if call in ("fsync", "write", "rename"):
+            _fail_at(tmp_path, str(index), call, when, "ENOSPC" if call == "write" else "EIO")
+
+
+def test_a_full_and_then_read_only_disk(tmp_path):
+    """Real ENOSPC and EROFS: a StorageError each time, and the newest checkpoint loads throughout."""
+    with mounted(tmp_path / "disk", "size=256k") as disk:
+        store = CheckpointStore(disk / "checkpoints", "h")
+        KINDS[KIND](disk, 1)
+        with pytest.raises(StorageError) as full:
+            store.save(2, {"model.bin": bytes(2**20)}, exact=True)
+        assert full.value.errno == errno.ENOSPC
+        assert last_saved(KIND, disk) == 1
+        KINDS[KIND](disk, 2)
+        remount(disk, "ro")
+        with pytest.raises(StorageError) as read_only:
+            KINDS[KIND](disk, 3)
+        assert read_only.value.errno == errno.EROFS
+        with pytest.raises(StorageError):
+            package(disk)
+        assert sweep(disk) == []
+        assert last_saved(KIND, disk) == 2
+        assert verify(disk).ok
