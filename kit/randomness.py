@@ -18,13 +18,13 @@ def capture_generators() -> dict[str, Any]:
     if "numpy" in sys.modules:
         import numpy as np
 
-        name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # type: ignore[misc]
+        name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
         state["numpy"] = {"name": name, "keys": keys, "at": position, "has_gauss": has_gauss, "gauss": cached}
     if "torch" in sys.modules:
         import torch
 
         state["torch"] = torch.get_rng_state()
-        if torch.cuda.is_available() and torch.cuda.is_initialized():
+        if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             state["cuda"] = list(torch.cuda.get_rng_state_all())
     return state
 

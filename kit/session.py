@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -13,34 +12,28 @@ from typing import Any
 
 from kit.errors import KitError, UsageError
 from kit.harness.clock import SYSTEM_CLOCK, Clock
-from kit.harness.deadline import Deadline, format_duration
+from kit.harness.deadline import format_duration
 from kit.harness.heartbeat import Heartbeat
 from kit.harness.leaving import LeavingWatch
 from kit.harness.lock import FileLock
 from kit.harness.outputs import RobustOutputManager
-from kit.harness.platform import detect, session_began
-from kit.harness.provenance import versions
-from kit.harness.run_folder import RunFolder, move_aside
 from kit.harness.run_log import RunLog
 from kit.harness.scaling import TimestepScaler
 from kit.harness.summary import COMPLETE, FAILED, STOPPED, SessionLedger, read_json, write_json
 from kit.harness.watchdog import Watchdog
+from kit.keeper import Capture, Keeper
+from kit.opening import deadline_of, folder_of, prepare_folder
 from kit.options import SessionOptions
 from kit.own_loop import OwnLoop, Stateful
 from kit.pace import Pace
 from kit.report.process import ReportProcess
 from kit.run_record import RunRecord
-from kit.timing.measurement import measured_of
 from kit.timing.phases import PhaseTimer
 from kit.timing.plan import RunPlanner
 
 logger = logging.getLogger(__name__)
 
-LAUNCHED_VARIABLE = "KIT_LAUNCHED"
-"""Absolute monotonic seconds at which the command was launched, handed to the kernel by the command line."""
 QUICK_SHARE = 20
-
-Capture = Callable[[], Any]
 
 
 class TrainingSession:
@@ -65,21 +58,21 @@ class TrainingSession:
         self.options, self.quick_test, self.clock = options, quick_test, clock
         self.requested_timesteps = total_timesteps
         self.seed = int(config.get("seed", 0))
-        self.deadline = _deadline(options, clock)
-        self.folder = _folder(notebook, options, quick_test=quick_test)
+        self.deadline = deadline_of(options, clock)
+        self.folder = folder_of(notebook, options.out, quick_test=quick_test)
         self.record_of_run = RunRecord(self.folder, notebook, total_timesteps, config, quick_test=quick_test)
         self.timer = PhaseTimer(clock, "setup", began=self.deadline.began_monotonic)
         self.timer.add_count("setup", 1)
         self.planner = RunPlanner()
         self.step = 0
-        self.trained = self.stopping = self.closed = False
+        self.stopping = self.closed = False
         self.reason = ""
         self.inexact_reason: str | None = None
         self._quick_total = max(20, total_timesteps // QUICK_SHARE)
+        self._lock = FileLock(self.folder.lock)
         self._outputs: RobustOutputManager | None = None
+        self._keeper: Keeper | None = None
         self._own_loop = OwnLoop(self)
-
-    # Opening
 
     @classmethod
     def open(
@@ -102,27 +95,13 @@ class TrainingSession:
             StorageError: the folder cannot be written.
         """
         session = cls(notebook, total_timesteps, config, SessionOptions.of(**options), quick_test=quick_test)
-        session._lock = FileLock(session.folder.lock)
-        session._prepare_folder()
+        session._lock = prepare_folder(session.folder, anew=quick_test or session.options.fresh)
         try:
             session._begin()
         except BaseException:
             session._lock.release()
             raise
         return session
-
-    def _prepare_folder(self) -> None:
-        launched = LAUNCHED_VARIABLE in os.environ  # then the command line has prepared the folder
-        there = {} if launched else self.record_of_run.on_disk()
-        if there and (self.options.fresh or self.quick_test):
-            with FileLock(self.folder.lock).acquire():
-                moved = move_aside(self.folder)
-            logger.info("The run that was in %s is now in %s.", self.folder.root, moved)
-        self.folder.create()
-        self._lock.acquire()
-        with FileLock(self.folder.watching):  # the watchdog of the session before may still be finalising
-            if not launched:
-                self.folder.stop_request.unlink(missing_ok=True)
 
     def _begin(self) -> None:
         folder, deadline, options = self.folder, self.deadline, self.options
@@ -179,6 +158,19 @@ class TrainingSession:
             self._write_record()
         return self._outputs
 
+    @property
+    def keeper(self) -> Keeper:
+        """What restores, checkpoints and exports."""
+        outputs = self.outputs
+        if self._keeper is None:
+            self._keeper = Keeper(self, outputs)
+        return self._keeper
+
+    @property
+    def trained(self) -> bool:
+        """Whether the total was reached, in this session or one before."""
+        return self._keeper is not None and self._keeper.trained
+
     def _write_record(self) -> None:
         self.record_of_run.write(self.scaler, self.deadline.limits, self.options.threads)
 
@@ -206,34 +198,7 @@ class TrainingSession:
 
     def restore(self) -> Any | None:
         """Return the tree of the newest checkpoint that verifies, or None; rows after its step are dropped."""
-        from kit.tensors import decode
-
-        def skipped(folder: Path, why: str) -> None:
-            logger.warning("Checkpoint %s is skipped: %s", folder.name, why)
-
-        with self.phase("checkpoint", count=0):
-            newest = self.outputs.checkpoints.newest(skipped)
-            saved = decode(self.outputs.checkpoints.load(newest)) if newest is not None else None
-        self.step = newest.step if newest is not None else 0
-        self.entry.first_step = self.entry.last_step = self.step
-        self.outputs.open_rows(self.step)
-        if newest is None or saved is None:
-            logger.info("A fresh run of %s steps.", f"{self.total_timesteps:,}")
-            return None
-        self._note_runtime(newest.extra.get("runtime", {}))
-        logger.info("Resumed at step %s of %s.", f"{self.step:,}", f"{self.total_timesteps:,}")
-        self.trained = bool(saved["trained"])
-        return saved["tree"]
-
-    def _runtime(self) -> dict[str, Any]:
-        return {"threads": self.options.threads, "versions": versions()}
-
-    def _note_runtime(self, there: Mapping[str, Any]) -> None:
-        """Thread count and versions change results in the last bits: say so when they are not those of before."""
-        here = self._runtime()
-        changed = [name for name in here if there.get(name) != here[name]]
-        if changed and self.exact:
-            self.inexact(f"{' and '.join(changed)} differ from those that wrote the checkpoint")
+        return self.keeper.restore()
 
     def boundary(self, step: int, capture: Capture) -> bool:
         """Call it where ``capture`` gives a state that can be continued from; False means: stop here.
@@ -255,9 +220,9 @@ class TrainingSession:
             self._stop(step, wish, capture)
             return False
         if outputs.checkpoint_due(step):
-            self.checkpoint(step, capture)
+            self.keeper.checkpoint(step, capture)
         if outputs.export_due(step):
-            self.export(step)
+            self.keeper.export(step)
         return True
 
     def _scale(self, step: int) -> None:
@@ -285,34 +250,14 @@ class TrainingSession:
     def _stop(self, step: int, reason: str, capture: Capture) -> None:
         logger.info("Stopping at step %s: %s. The next session continues from here.", f"{step:,}", reason)
         self.stopping, self.reason = True, reason
-        self.checkpoint(step, capture)
-        self.export(step)
-
-    def checkpoint(self, step: int, capture: Capture, *, trained: bool = False) -> None:
-        """Snapshot now, persist in the background (layer 1)."""
-        from kit.tensors import encode, snapshot
-
-        with self.phase("checkpoint"):
-            tree = snapshot({"tree": capture(), "trained": trained})
-            extra = {"runtime": self._runtime()}
-            self.outputs.save_checkpoint(step, lambda: encode(tree), exact=self.exact, extra=extra)
-
-    def export(self, step: int) -> None:
-        """Refresh what a person can already use (layer 2)."""
-        with self.phase("export"):
-            self._note_progress(step)
-            write_json(self.folder.timing, {"phases": self.timer.rows()})
-            self.outputs.save_intermediate_results(step)
-
-    def _note_progress(self, step: int) -> None:
-        self.entry.last_step, self.entry.elapsed_s = step, round(self.deadline.elapsed_s(), 3)
-        self.ledger.save()
+        self.keeper.checkpoint(step, capture)
+        self.keeper.export(step)
 
     def training_done(self, step: int, capture: Capture) -> None:
         """The total was reached: take the last checkpoint; what follows (evaluation) can be done again from it."""
-        self.step, self.trained = step, True
-        self.checkpoint(step, capture, trained=True)
-        self.export(step)
+        self.step, self.keeper.trained = step, True
+        self.keeper.checkpoint(step, capture)
+        self.keeper.export(step)
 
     def record_row(self, step: int, metrics: Mapping[str, Any]) -> None:
         """Append one row to metrics.csv; values must not depend on time."""
@@ -380,39 +325,13 @@ class TrainingSession:
         self._beat("finalise")
         self.timer.switch("finalise")
         try:
-            return self._finalise(status, reason)
+            return self.keeper.finalise(status, reason, self._figures.write_report)
         finally:
             self._figures.close()
             self.watchdog.stop()
             self.heartbeat.close()
             self.log.stop()
             self._lock.release()
-
-    def _finalise(self, status: str, reason: str) -> dict[str, Any]:
-        outputs = self.outputs
-        outputs.settle()
-        self.entry.end = reason
-        self._note_progress(self.step)
-        self.timer.add_count("finalise", 1)
-        timing: dict[str, Any] = {"phases": self.timer.rows()}
-        if self.quick_test:
-            timing["measured"] = measured_of(self.folder, outputs, self.log, self.planner.plan, self.step)
-        write_json(self.folder.timing, timing)
-        self.log.flush()
-        outputs.finalise(status=status, reason=reason, more=self._facts(), report=self._figures.write_report)
-        return read_json(self.folder.summary)
-
-    def _facts(self) -> dict[str, Any]:
-        return {
-            "step": self.step,
-            "total_timesteps": self.total_timesteps,
-            "requested_timesteps": self.requested_timesteps,
-            "exact": self.exact,
-            "inexact_reason": self.inexact_reason,
-            "quick_test": self.quick_test,
-            "log": self.log.counts(),
-            "scalings": self.record_of_run.on_disk().get("scalings", []),
-        }
 
     def __enter__(self) -> TrainingSession:
         return self
@@ -427,17 +346,3 @@ class TrainingSession:
             self._on_error(f"{kind.__name__}: {value}")
         except KitError:
             logger.exception("Finalising failed; layers 1 and 2 are on disk.")
-
-
-def _deadline(options: SessionOptions, clock: Clock) -> Deadline:
-    platform = detect()
-    launched = os.environ.get(LAUNCHED_VARIABLE)
-    began = session_began(platform, float(launched) if launched else None, options.limits_given, clock)
-    return Deadline(options.limits(platform.session_limit_s), began, clock)
-
-
-def _folder(notebook: str, options: SessionOptions, *, quick_test: bool) -> RunFolder:
-    if str(options.out):
-        return RunFolder(Path(options.out).absolute())
-    name = notebook + ("-quick" if quick_test else "")
-    return RunFolder(detect().output_root.absolute() / "runs" / name)

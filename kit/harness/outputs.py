@@ -15,6 +15,7 @@ from typing import Any
 
 from kit.errors import KitError, StorageError
 from kit.harness.archive import ArchiveRef, package
+from kit.harness.atomic import atomic_write
 from kit.harness.cadence import Cadence
 from kit.harness.checkpoints import CheckpointRef, CheckpointStore
 from kit.harness.clock import SYSTEM_CLOCK, Clock
@@ -22,7 +23,6 @@ from kit.harness.finalise import summary_from_disk
 from kit.harness.lock import FileLock
 from kit.harness.rows import AppendOnlyRows
 from kit.harness.run_folder import RunFolder
-from kit.harness.atomic import atomic_write
 from kit.harness.summary import STOPPED, write_json
 
 logger = logging.getLogger(__name__)

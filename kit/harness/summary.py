@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kit.errors import IntegrityError
-from kit.harness.run_folder import RunFolder
 from kit.harness.atomic import atomic_write
+from kit.harness.run_folder import RunFolder
 
 COMPLETE, STOPPED, FAILED = "complete", "stopped", "failed"
 

@@ -4,28 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import zmq
-from ipykernel.iostream import OutStream
-from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
-from traitlets import Type
 
-LAST_FLUSH_S = 0.5
-
-
-class PromptKernel(IPythonKernel):
-    """An IPython kernel that leaves when it is asked to.
-
-    After the request its control thread flushes stdout once more. Where the main thread has closed the output
-    channel by then, which on a busy machine happens once in a hundred runs, nobody answers and it waits 10 s.
-    """
-
-    def do_shutdown(self, restart: bool) -> Any:
-        """Shorten that last flush: every cell has been answered, and what it printed is on its way."""
-        OutStream.flush_timeout = LAST_FLUSH_S
-        return super().do_shutdown(restart)
+LAST_WORD_S = 2.0
 
 
 class PatientKernelApp(IPKernelApp):
@@ -34,8 +17,6 @@ class PatientKernelApp(IPKernelApp):
     zmq drops what exceeds 1,000 waiting messages without a word: of 30,000 flushed prints only half
     arrived, and now and then the message that says the cell is done was among the lost.
     """
-
-    kernel_class = Type(PromptKernel, klass=IPythonKernel)
 
     def init_iopub(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         """Open the output channel, its queue without limit."""
@@ -51,6 +32,16 @@ class PatientKernelApp(IPKernelApp):
         names = [Path(entry).name for entry in sys.path]
         found = [names.index(name) for name in ("site-packages", "dist-packages") if name in names]
         sys.path.insert(min(found, default=len(names)), "")
+
+    def close(self) -> None:
+        """Let the control thread finish answering the shutdown before the output channel is taken away.
+
+        Otherwise, once in a hundred runs on a busy machine, it waits for a channel that nobody reads and this
+        process waits for it, until a signal ends both.
+        """
+        if self.control_thread is not None:
+            self.control_thread.join(timeout=LAST_WORD_S)
+        super().close()  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

@@ -25,15 +25,14 @@ from kit.harness.clock import SYSTEM_CLOCK, Clock, process_age_s
 from kit.harness.config import describe, refuse_other_config
 from kit.harness.finalise import finalise_from_disk, repackage
 from kit.harness.lock import FileLock
-from kit.harness.platform import detect
-from kit.harness.run_folder import RunFolder, move_aside
+from kit.harness.run_folder import move_aside
 from kit.harness.summary import COMPLETE, FAILED, STOPPED, SessionLedger, read_json, write_json
 from kit.harness.watchdog import STOP_HARD, request_stop
 from kit.notebooks.outcome import NotebookOutcome
 from kit.notebooks.parameters import Parameter, read_parameters
 from kit.notebooks.progress import RunProgress
 from kit.notebooks.runner import run_notebook
-from kit.session import LAUNCHED_VARIABLE
+from kit.opening import LAUNCHED_VARIABLE, folder_of
 from kit.timing.history import Pair, add_pair
 from kit.timing.prediction import this_machine
 
@@ -64,7 +63,7 @@ class NotebookRun:
     def __init__(self, launch: Launch, clock: Clock = SYSTEM_CLOCK) -> None:
         self._launch, self._clock = launch, clock
         self._parameters = read_parameters(launch.notebook)
-        self.folder = RunFolder(_folder_of(launch))
+        self.folder = folder_of(launch.notebook.stem, launch.out, quick_test=launch.quick_test)
         self._began_s = clock.monotonic() - (process_age_s(os.getpid()) or 0.0)
         self._asked = 0
 
@@ -205,13 +204,6 @@ class NotebookRun:
         date = datetime.datetime.fromtimestamp(self._clock.wall(), datetime.UTC).date().isoformat()
         predicted, actual = float(forecast["predicted_s"]), float(summary["elapsed_s"])
         add_pair(Pair(self._launch.notebook.stem, this_machine(), predicted, actual, date))
-
-
-def _folder_of(launch: Launch) -> Path:
-    if launch.out:
-        return Path(launch.out).expanduser().absolute()
-    name = launch.notebook.stem + ("-quick" if launch.quick_test else "")
-    return detect().output_root.absolute() / "runs" / name
 
 
 def parameters_of(notebook: Path) -> dict[str, Parameter]:

@@ -45,7 +45,7 @@ class Measurement:
             UsageError: the quick test measured nothing that a forecast could be made from.
         """
         measured = timing.get("measured") or {}
-        phases = {str(row["name"]): row for row in timing.get("phases", [])}
+        phases: dict[str, dict[str, float]] = {str(row["name"]): row for row in timing.get("phases", [])}
         if (
             not measured
             or not measured.get("timesteps")
@@ -65,25 +65,26 @@ def phase_forecast(
 ) -> list[dict[str, float | str]]:
     """Return a row a phase for a run of ``timesteps``: {name, count, mean_s, total_s}."""
     cadence = cadence or Cadence()
-    counts, rows = measured.counts(), []
+    counts = measured.counts()
+    rows: list[tuple[str, float, float]] = []
     for name, row in measured.phases.items():
-        if name in BY_TIME:
-            continue
-        mean = float(row["total_s"]) / counts[name] if counts[name] else float(row["total_s"])
-        count = 1.0 if name in ONCE else measured.plan.count(name, timesteps, counts)
-        rows.append({"name": name, "count": count, "mean_s": float(row["total_s"]) if name in ONCE else mean})
-    busy_s = sum(float(row["count"]) * float(row["mean_s"]) for row in rows)
+        if name in ONCE:
+            rows.append((name, 1.0, row["total_s"]))
+        elif name not in BY_TIME:
+            mean = row["total_s"] / counts[name] if counts[name] else row["total_s"]
+            rows.append((name, measured.plan.count(name, timesteps, counts), mean))
+    busy_s = sum(count * mean for _, count, mean in rows)
     every_s = {
         "checkpoint": cadence.checkpoint_interval_s(measured.checkpoint_cost_s),
         "export": cadence.export_min_s,
     }
     for name in BY_TIME:
-        seen = measured.phases.get(name)
-        if seen is None or not counts[name]:
-            continue
-        times = busy_s / every_s[name] + 1  # and one at the end
-        rows.append({"name": name, "count": times, "mean_s": float(seen["total_s"]) / counts[name]})
-    return [{**row, "total_s": float(row["count"]) * float(row["mean_s"])} for row in rows]
+        if counts.get(name):
+            times = busy_s / every_s[name] + 1  # and one at the end
+            rows.append((name, times, measured.phases[name]["total_s"] / counts[name]))
+    return [
+        {"name": name, "count": count, "mean_s": mean, "total_s": count * mean} for name, count, mean in rows
+    ]
 
 
 def predicted_s(measured: Measurement, timesteps: int) -> float:
@@ -103,10 +104,8 @@ def forecast(measured: Measurement, timesteps: int, limits: Limits, interval: In
     low_s, high_s = interval.around(total_s)
     limit_s = limits.session_s or limits.hard_s
     fitting = largest_that_fits(measured, timesteps, limits.soft_s / interval.factor)
-    if high_s <= limits.soft_s:
-        verdict = "fit"
-    else:
-        verdict = "reduce" if fitting >= REDUCE_KEEPS * timesteps else "split"
+    short = "reduce" if fitting >= REDUCE_KEEPS * timesteps else "split"
+    verdict = "fit" if high_s <= limits.soft_s else short
     return {
         "total_timesteps": timesteps,
         "predicted_s": total_s,
@@ -148,7 +147,7 @@ def largest_that_fits(measured: Measurement, timesteps: int, limit_s: float) -> 
 def _options(
     measured: Measurement, timesteps: int, limits: Limits, interval: Interval, fitting: int, *, fits: bool
 ) -> list[dict[str, Any]]:
-    """A: the full run in one session. B: reduced (half, as insurance, where the full one fits). C: split over sessions."""
+    """A: the full run in one session. B: reduced (to half where the full one fits). C: split over sessions."""
     reduced = max(1, timesteps // 2 if fits else fitting)
     total_s = predicted_s(measured, timesteps)
     once_s = predicted_s(measured, 1)

@@ -31,6 +31,10 @@ class Pair:
     actual_s: float
     date: str
 
+    def __post_init__(self) -> None:
+        if not (self.predicted_s > 0 and self.actual_s > 0):
+            raise ValueError(f"times must be more than zero: {self.predicted_s!r}, {self.actual_s!r}")
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -65,8 +69,6 @@ def read_pairs(path: Path | None = None) -> list[Pair]:
     for number, line in enumerate(file.read_text().splitlines(), 1):
         try:
             pair = Pair(**json.loads(line))
-            if not (pair.predicted_s > 0 and pair.actual_s > 0):
-                raise ValueError("times must be more than zero")
         except (ValueError, TypeError) as error:
             raise IntegrityError(
                 f"{file}, line {number}, is not a pair of times: {error}", [str(file)]

@@ -14,7 +14,7 @@ CPU_SAMPLE_EVERY = 32
 
 @dataclass
 class Phase:
-    """The account of one phase. ``count`` is in the phase's own unit: environment steps, gradient steps, episodes …"""
+    """The account of one phase; ``count`` is in its own unit: environment steps, gradient steps, episodes."""
 
     name: str
     count: float = 0.0

@@ -1,0 +1,116 @@
+"""Keeping a run: what is restored, checkpointed and exported, and when a result is exact."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kit.harness.outputs import RobustOutputManager
+from kit.harness.provenance import versions
+from kit.harness.summary import read_json, write_json
+from kit.tensors import decode, encode, snapshot
+from kit.timing.measurement import measured_of
+
+if TYPE_CHECKING:
+    from kit.session import TrainingSession
+
+logger = logging.getLogger(__name__)
+
+Capture = Callable[[], Any]
+"""Returns the state of the workload as a tree for ``kit.tensors``."""
+
+
+class Keeper:
+    """Writes and reads the checkpoints and exports of one session.
+
+    ``trained`` says whether the total was reached; it is part of a checkpoint, so that a session which finds it
+    goes straight on to what comes after training. ``inexact_reason`` is None as long as a resume is exact.
+    """
+
+    def __init__(self, session: TrainingSession, outputs: RobustOutputManager) -> None:
+        self._session, self._outputs = session, outputs
+        self.trained = False
+
+    def restore(self) -> Any | None:
+        """Return the tree of the newest checkpoint that verifies, or None; rows after its step are dropped."""
+        session, outputs = self._session, self._outputs
+
+        def skipped(folder: Path, why: str) -> None:
+            logger.warning("Checkpoint %s is skipped: %s", folder.name, why)
+
+        with session.phase("checkpoint", count=0):
+            newest = outputs.checkpoints.newest(skipped)
+            saved = decode(outputs.checkpoints.load(newest)) if newest is not None else None
+        session.step = newest.step if newest is not None else 0
+        session.entry.first_step = session.entry.last_step = session.step
+        outputs.open_rows(session.step)
+        if newest is None or saved is None:
+            logger.info("A fresh run of %s steps.", f"{session.total_timesteps:,}")
+            return None
+        self._note_runtime(newest.extra.get("runtime", {}))
+        logger.info("Resumed at step %s of %s.", f"{session.step:,}", f"{session.total_timesteps:,}")
+        self.trained = bool(saved["trained"])
+        return saved["tree"]
+
+    def _runtime(self) -> dict[str, Any]:
+        return {"threads": self._session.options.threads, "versions": versions()}
+
+    def _note_runtime(self, there: Mapping[str, Any]) -> None:
+        """Thread count and versions change results in the last bits: say so when they are not those of before."""
+        here = self._runtime()
+        changed = [name for name in here if there.get(name) != here[name]]
+        if changed and self._session.exact:
+            self._session.inexact(f"{' and '.join(changed)} differ from those that wrote the checkpoint")
+
+    def checkpoint(self, step: int, capture: Capture) -> None:
+        """Snapshot now, persist in the background (layer 1)."""
+        session = self._session
+        with session.phase("checkpoint"):
+            tree = snapshot({"tree": capture(), "trained": self.trained})
+            extra = {"runtime": self._runtime()}
+            self._outputs.save_checkpoint(step, lambda: encode(tree), exact=session.exact, extra=extra)
+
+    def export(self, step: int) -> None:
+        """Refresh what a person can already use (layer 2)."""
+        session = self._session
+        with session.phase("export"):
+            self.note_progress(step)
+            write_json(session.folder.timing, {"phases": session.timer.rows()})
+            self._outputs.save_intermediate_results(step)
+
+    def note_progress(self, step: int) -> None:
+        """Write the session's entry of the ledger."""
+        session = self._session
+        session.entry.last_step, session.entry.elapsed_s = step, round(session.deadline.elapsed_s(), 3)
+        session.ledger.save()
+
+    def finalise(self, status: str, reason: str, write_report: Callable[[], object]) -> dict[str, Any]:
+        """Write layer 3 and return the summary."""
+        session, outputs = self._session, self._outputs
+        outputs.settle()
+        session.entry.end = reason
+        self.note_progress(session.step)
+        session.timer.add_count("finalise", 1)
+        timing: dict[str, Any] = {"phases": session.timer.rows()}
+        if session.quick_test:
+            plan = session.planner.plan
+            timing["measured"] = measured_of(session.folder, outputs, session.log, plan, session.step)
+        write_json(session.folder.timing, timing)
+        session.log.flush()
+        outputs.finalise(status=status, reason=reason, more=self._facts(), report=write_report)
+        return read_json(session.folder.summary)
+
+    def _facts(self) -> dict[str, Any]:
+        session = self._session
+        return {
+            "step": session.step,
+            "total_timesteps": session.total_timesteps,
+            "requested_timesteps": session.requested_timesteps,
+            "exact": session.exact,
+            "inexact_reason": session.inexact_reason,
+            "quick_test": session.quick_test,
+            "log": {tag: count for tag, count in session.log.counts().items() if any(count.values())},
+            "scalings": session.record_of_run.on_disk().get("scalings", []),
+        }

@@ -1,0 +1,57 @@
+"""Opening a run folder: which one, from when its limits count, and whether a run in it has to make way."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from kit.harness.clock import Clock
+from kit.harness.deadline import Deadline
+from kit.harness.lock import FileLock
+from kit.harness.platform import detect, session_began
+from kit.harness.run_folder import RunFolder, move_aside
+from kit.options import SessionOptions
+
+logger = logging.getLogger(__name__)
+
+LAUNCHED_VARIABLE = "KIT_LAUNCHED"
+"""Absolute monotonic seconds at which the command was launched, handed to the kernel by the command line."""
+
+
+def deadline_of(options: SessionOptions, clock: Clock) -> Deadline:
+    """Return the deadline of this session: the limits that hold, and the instant they count from."""
+    platform = detect()
+    launched = os.environ.get(LAUNCHED_VARIABLE)
+    began = session_began(platform, float(launched) if launched else None, options.limits_given, clock)
+    return Deadline(options.limits(platform.session_limit_s), began, clock)
+
+
+def folder_of(notebook: str, out: str | Path, *, quick_test: bool) -> RunFolder:
+    """Return the run folder: ``out``, or ``runs/<notebook>`` where the platform keeps output."""
+    if str(out):
+        return RunFolder(Path(out).expanduser().absolute())
+    name = notebook + ("-quick" if quick_test else "")
+    return RunFolder(detect().output_root.absolute() / "runs" / name)
+
+
+def prepare_folder(folder: RunFolder, *, anew: bool) -> FileLock:
+    """Make the folder ready and return its lock, held; with ``anew`` a run that is there is moved aside.
+
+    Where the command line launched this process it has prepared the folder already, and may have put a stop
+    request into it since.
+
+    Raises:
+        RunLockedError: another process has the run open.
+        StorageError: the folder cannot be written.
+    """
+    launched = LAUNCHED_VARIABLE in os.environ
+    if anew and not launched and folder.run_json.exists():
+        with FileLock(folder.lock).acquire():
+            logger.info("The run that was in %s is now in %s.", folder.root, move_aside(folder))
+    folder.create()
+    lock = FileLock(folder.lock).acquire()
+    with FileLock(folder.watching):  # the watchdog of the session before may still be finalising
+        if not launched:
+            folder.stop_request.unlink(missing_ok=True)
+    return lock
