@@ -45,7 +45,7 @@ class Keeper:
             saved = decode(outputs.checkpoints.load(newest)) if newest is not None else None
         session.step = newest.step if newest is not None else 0
         session.entry.first_step = session.entry.last_step = session.step
-        outputs.open_rows(session.step)
+        outputs.open_rows(session.step if newest is not None else -1)
         if newest is None or saved is None:
             logger.info("A fresh run of %s steps.", f"{session.total_timesteps:,}")
             return None

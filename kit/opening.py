@@ -11,6 +11,7 @@ from kit.harness.deadline import Deadline
 from kit.harness.lock import FileLock
 from kit.harness.platform import detect, session_began
 from kit.harness.run_folder import RunFolder, move_aside
+from kit.harness.store import sweep
 from kit.options import SessionOptions
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ def prepare_folder(folder: RunFolder, *, anew: bool) -> FileLock:
     folder.create()
     lock = FileLock(folder.lock).acquire()
     with FileLock(folder.watching):  # the watchdog of the session before may still be finalising
+        sweep(folder.root)
         if not launched:
             folder.stop_request.unlink(missing_ok=True)
     return lock

@@ -8,6 +8,7 @@ every instant; layer 3 can be made from them at any time.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +16,6 @@ from typing import Any
 
 from kit.errors import KitError, StorageError
 from kit.harness.archive import ArchiveRef, package
-from kit.harness.atomic import atomic_write
 from kit.harness.cadence import Cadence
 from kit.harness.checkpoints import CheckpointRef, CheckpointStore
 from kit.harness.clock import SYSTEM_CLOCK, Clock
@@ -23,6 +23,7 @@ from kit.harness.finalise import summary_from_disk
 from kit.harness.lock import FileLock
 from kit.harness.rows import AppendOnlyRows
 from kit.harness.run_folder import RunFolder
+from kit.harness.store import committed_directory
 from kit.harness.summary import STOPPED, write_json
 
 logger = logging.getLogger(__name__)
@@ -115,12 +116,15 @@ class RobustOutputManager:
     # Layer 2
 
     def open_rows(self, step: int) -> None:
-        """Open metrics.csv and timing.csv for appending after ``step``: later rows belong to a lost future."""
+        """Open metrics.csv and timing.csv for appending after ``step`` (-1: a fresh run), dropping later rows.
+
+        Those belong to a future that was lost; the run from ``step`` on will write them again.
+        """
         self._metrics = AppendOnlyRows(self.folder.metrics, ["step"])
         self._times = AppendOnlyRows(self.folder.timing_rows, ["step", "time_s", "session"])
         self._metrics.truncate_after(step)
         self._times.truncate_after(step)
-        self._last_checkpoint_step = self._last_export_step = step
+        self._last_checkpoint_step = self._last_export_step = max(step, 0)
 
     def record(self, step: int, metrics: Mapping[str, float | int | str | None]) -> None:
         """Append one row to metrics.csv. Steps must increase; values must not depend on time."""
@@ -151,9 +155,7 @@ class RobustOutputManager:
             self._draw()
 
     def save_best(self, step: int, content: bytes, *, name: str, metric: str, value: float) -> None:
-        """Keep the best model so far: the file, then best.json with its sha256, step and value."""
-        self.folder.best.mkdir(exist_ok=True)
-        atomic_write(self.folder.best / name, content)
+        """Keep the best model so far: its file and best.json (sha256, step, value), both or neither."""
         digest = hashlib.sha256(content).hexdigest()
         facts = {
             "file": name,
@@ -163,7 +165,9 @@ class RobustOutputManager:
             "metric": metric,
             "value": value,
         }
-        write_json(self.folder.best / "best.json", facts)
+        with committed_directory(self.folder.best) as new:
+            (new / name).write_bytes(content)
+            (new / "best.json").write_text(json.dumps(facts, indent=2) + "\n")
 
     # Layer 3
 

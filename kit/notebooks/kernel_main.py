@@ -33,15 +33,15 @@ class PatientKernelApp(IPKernelApp):
         found = [names.index(name) for name in ("site-packages", "dist-packages") if name in names]
         sys.path.insert(min(found, default=len(names)), "")
 
-    def close(self) -> None:
-        """Let the control thread finish answering the shutdown before the output channel is taken away.
+    def start(self) -> None:
+        """Serve until the shutdown, then let the control thread finish answering it.
 
-        Otherwise, once in a hundred runs on a busy machine, it waits for a channel that nobody reads and this
-        process waits for it, until a signal ends both.
+        Exit handlers take its output channel away; a control thread that is not through by then, on a busy
+        machine one in fifty, waits for a channel that nobody reads until a signal ends the process.
         """
+        super().start()  # type: ignore[no-untyped-call]
         if self.control_thread is not None:
             self.control_thread.join(timeout=LAST_WORD_S)
-        super().close()  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

@@ -244,7 +244,7 @@ def test_action_that_is_no_phase(scenario, action):
 
 
 def test_sumo_failure_surfaces_with_its_own_words(scenario, tmp_path, capfd):
-    """A trip on an edge that is not there is an error with SUMO's message, and nothing reaches the terminal."""
+    """A trip on an edge that is not there is an error with SUMO's words; the terminal stays clean."""
     routes = tmp_path / "bad.rou.xml"
     trip = '<trip id="a" depart="25205" from="nowhere" to="32038051#0"/>'
     routes.write_text(f"<routes>{trip}</routes>")
