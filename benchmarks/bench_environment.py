@@ -1,5 +1,4 @@
-"""How fast the embedded simulator is: decisions per CPU-second, beside the same model in NumPy, and beside
-SUMO.
+"""How fast the embedded simulator is, in decisions per CPU-second: beside NumPy, and beside SUMO.
 
     python -m benchmarks.bench_environment
 
@@ -123,7 +122,7 @@ def _compile_rows() -> list[Row]:
 
 
 def _sumo_rows() -> list[Row]:
-    """Compare with cologne1 through sumo-rl and libsumo, where they are installed, in a process of its own."""
+    """Compare with cologne1 through sumo-rl and libsumo, where installed, in a process of its own."""
     if find_spec("sumo_rl") is None or find_spec("libsumo") is None:
         print("sumo-rl or libsumo is not installed: no comparison with SUMO", file=sys.stderr)
         return []

@@ -1,8 +1,8 @@
 """The same intersection in plain NumPy: a reference for tests of the compiled core, a rival in benchmarks.
 
 Written as one would without a compiler: whole-array operations over a batch, all roads and all cells at once,
-into buffers made beforehand. Every road's cells stand in one long row behind a pad, whose "outflow" is what enters
-the road, so that the whole batch is moved by one-dimensional operations.
+into buffers made beforehand. Every road's cells stand in one long row behind a pad, whose "outflow" is what
+enters the road, so that the whole batch is moved by one-dimensional operations.
 """
 
 from __future__ import annotations

@@ -57,6 +57,7 @@ class OwnLoop:
         while step < session.total_timesteps:
             if not session.boundary(step, self._capture):
                 return
+            session.log.step(step)
             yield step
             step += 1
             session.timer.add_count("rollout", 1)

@@ -31,8 +31,8 @@ class RunLog:
             top.setLevel(logging.INFO)
         top.addHandler(self._handler)
         if self._throttle is not None:
-            self._throttle.attach(self._handler)
             self._throttle.install()
+            self._throttle.attach(self._handler)
 
     def step(self, step: int) -> None:
         """Say which environment step it is, for rules that count steps."""

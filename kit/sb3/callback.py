@@ -32,6 +32,7 @@ class SessionCallback(BaseCallback):
         self._state = state
         self._evaluation = evaluation
         self._restored = restored
+        self._tell = session.log.step
         self._go = True
         self._updates = 0
         self._steps = 0
@@ -45,7 +46,8 @@ class SessionCallback(BaseCallback):
         return self._go
 
     def on_step(self) -> bool:
-        """Whether to go on; nothing else, since this runs at every step."""
+        """Whether to go on, and the step for log rules that count steps; nothing else, at every step."""
+        self._tell(self.model.num_timesteps)
         return self._go and self.model.num_timesteps < self._session.total_timesteps
 
     def _on_training_start(self) -> None:

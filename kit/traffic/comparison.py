@@ -55,7 +55,9 @@ def compare(
     results = evaluate(scenario, [agent, *baselines], days)
     by_name = {c.name: [r for r in results if r.controller == c.name] for c in (agent, *baselines)}
     ranked = sorted((c.name for c in baselines), key=lambda name: _mean_delay(by_name[name]))
-    pairs = [pair for name in ranked for pair in paired_differences(results, name) if pair.controller == agent.name]
+    pairs = [
+        pair for name in ranked for pair in paired_differences(results, name) if pair.controller == agent.name
+    ]
     rows = [_row(name, by_name[name]) for name in (agent.name, *ranked)]
     return {
         "agent": agent.name,

@@ -169,29 +169,22 @@ def _cross(cells, served, turning, rates, flows):  # type: ignore[no-untyped-def
     for i in range(4):
         flows[1, i] = _least(send * cells[i, last], top) if served[i] else 0.0
     crowded = False
-    for j in range(4):
+    for j in range(4):  # for now: which share of what is sent to the exit finds room there
         wanted = 0.0
         for i in range(4):
             wanted += flows[1, i] * turning[i, j]
-        flows[2, j] = wanted
-        crowded |= wanted > _least(top, room - wave * cells[4 + j, 0])
-    if crowded:
-        _ration(cells, turning, rates, flows)
-
-
-@_compiled
-def _ration(cells, turning, rates, flows):  # type: ignore[no-untyped-def]
-    """Cut the flows over the junction to the room in the exits, of which at least one has too little."""
-    top, wave, room = rates[1], rates[2], rates[3]
-    for j in range(4):  # for now: which share of what is sent to the exit finds room there
         free = _least(top, room - wave * cells[4 + j, 0])
-        flows[2, j] = free / flows[2, j] if flows[2, j] > free else 1.0
-    for i in range(4):
-        passing = 1.0
-        for j in range(4):
-            if turning[i, j] > 0.0:
-                passing = _least(passing, flows[2, j])
-        flows[1, i] *= passing
+        flows[2, j] = 1.0
+        if wanted > free:
+            flows[2, j] = free / wanted
+            crowded = True
+    if crowded:
+        for i in range(4):
+            passing = 1.0
+            for j in range(4):
+                if turning[i, j] > 0.0:
+                    passing = _least(passing, flows[2, j])
+            flows[1, i] *= passing
     for j in range(4):
         flows[2, j] = 0.0
         for i in range(4):

@@ -82,7 +82,7 @@ class PhasePlan:
 def best_plan(network: SumoNetwork, spec: EpisodeSpec, seeds: Sequence[int]) -> PhasePlan:
     """Return the plan with the least delay over the days ``seeds``.
 
-    Tried are all plans whose phases take 15 to 45 s where the net's own program gives them 15 s or more, 0
+    Tried are all plans whose phases take 15 to 60 s where the net's own program gives them 15 s or more, 0
     or 15 s where it gives less. Every plan plays the first day; those within 10 % of the best play the
     others too. A plan is dropped in mid-day when its delay, which only grows, is out of the race: that
     saves time and changes no result.
