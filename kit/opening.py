@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 from kit.harness.clock import Clock
@@ -12,19 +11,16 @@ from kit.harness.lock import FileLock
 from kit.harness.platform import detect, session_began
 from kit.harness.run_folder import RunFolder, move_aside
 from kit.harness.store import sweep
+from kit.launched import launched_at
 from kit.options import SessionOptions
 
 logger = logging.getLogger(__name__)
-
-LAUNCHED_VARIABLE = "KIT_LAUNCHED"
-"""Absolute monotonic seconds at which the command was launched, handed to the kernel by the command line."""
 
 
 def deadline_of(options: SessionOptions, clock: Clock) -> Deadline:
     """Return the deadline of this session: the limits that hold, and the instant they count from."""
     platform = detect()
-    launched = os.environ.get(LAUNCHED_VARIABLE)
-    began = session_began(platform, float(launched) if launched else None, options.limits_given, clock)
+    began = session_began(platform, launched_at(), options.limits_given, clock)
     return Deadline(options.limits(platform.session_limit_s), began, clock)
 
 
@@ -46,7 +42,7 @@ def prepare_folder(folder: RunFolder, *, anew: bool) -> FileLock:
         RunLockedError: another process has the run open.
         StorageError: the folder cannot be written.
     """
-    launched = LAUNCHED_VARIABLE in os.environ
+    launched = launched_at() is not None
     if anew and not launched and folder.run_json.exists():
         with FileLock(folder.lock).acquire():
             logger.info("The run that was in %s is now in %s.", folder.root, move_aside(folder))

@@ -14,6 +14,7 @@ from kit.harness.provenance import versions
 from kit.harness.run_folder import RunFolder
 from kit.harness.scaling import TimestepScaler
 from kit.harness.summary import read_json, write_json
+from kit.launched import given_parameters
 from kit.timing.prediction import forecast_of_quick_test
 
 
@@ -79,6 +80,7 @@ class RunRecord:
         facts = {
             "notebook": self.notebook,
             "parameters": describe({k: v for k, v in self.config.items() if k not in ("notebook", "kit")}),
+            "notebook_parameters": given_parameters(),
             "config": describe(self.config),
             "config_hash": self.config_hash,
             "seed": self.config.get("seed", 0),

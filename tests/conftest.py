@@ -15,6 +15,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     """Keep the history of forecasts that a test grows out of the user's cache folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.delenv("KIT_LAUNCHED", raising=False)
+    monkeypatch.delenv("KIT_PARAMETERS", raising=False)
 
 
 @pytest.fixture

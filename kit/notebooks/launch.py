@@ -28,11 +28,12 @@ from kit.harness.lock import FileLock
 from kit.harness.run_folder import move_aside
 from kit.harness.summary import COMPLETE, FAILED, STOPPED, SessionLedger, read_json, write_json
 from kit.harness.watchdog import STOP_HARD, request_stop
+from kit.launched import handed_over
 from kit.notebooks.outcome import NotebookOutcome
 from kit.notebooks.parameters import Parameter, read_parameters
 from kit.notebooks.progress import RunProgress
 from kit.notebooks.runner import run_notebook
-from kit.opening import LAUNCHED_VARIABLE, folder_of
+from kit.opening import folder_of
 from kit.timing.history import Pair, add_pair
 from kit.timing.prediction import this_machine
 
@@ -90,7 +91,7 @@ class NotebookRun:
                     self._launch.notebook,
                     self._values(),
                     self.folder.executed,
-                    env={LAUNCHED_VARIABLE: repr(self._began_s)},
+                    env=handed_over(self._began_s, self._launch.values),
                     on_tick=self._tick,
                     stop_file=self.folder.stop_request,
                     log=self.folder.notebook_log,

@@ -89,7 +89,7 @@ def forecast_against_actual(forecast: Mapping[str, Any], actual_s: float) -> str
 def results_text(results: Mapping[str, Any]) -> str:
     """Return the comparison on test days: mean delay of each controller, the agent's difference with its interval."""
     table = _table(["controller", "delay s/veh", "queue veh", "agent minus it, s/veh (95 %)"], "lrrr")
-    differences = {row["baseline"]: row for row in results["differences"]}
+    differences = {row["baseline"]: row for row in results["evaluation"]["differences"]}
     for row in results["evaluation"]["controllers"]:
         difference = differences.get(row["name"])
         words = (

@@ -48,9 +48,9 @@ def compare(
     """Play every test day with the agent and every baseline, over equal horizons, and compare them in pairs.
 
     Returns:
-        ``evaluation`` (delay, queue and unfinished vehicles for each controller and day), ``differences`` (agent
-        minus each baseline: mean delay in s/veh with its 95 % interval; the best baseline first) and ``series``
-        (queue and delay over the hour, means over days).
+        ``evaluation`` with ``controllers`` (delay, queue and unfinished vehicles for each day), ``differences``
+        (agent minus each baseline: mean delay in s/veh with its 95 % interval; the best baseline first) and
+        ``series`` (queue and delay over the hour, means over days).
     """
     results = evaluate(scenario, [agent, *baselines], days)
     by_name = {c.name: [r for r in results if r.controller == c.name] for c in (agent, *baselines)}
@@ -60,10 +60,13 @@ def compare(
     ]
     rows = [_row(name, by_name[name]) for name in (agent.name, *ranked)]
     return {
-        "agent": agent.name,
-        "evaluation": {"scenario": scenario.name, "n_seeds": len(days), "controllers": rows},
-        "differences": [asdict(pair) for pair in pairs],
-        "series": [_series(scenario, name, by_name[name]) for name in (agent.name, *ranked)],
+        "evaluation": {
+            "scenario": scenario.name,
+            "n_seeds": len(days),
+            "controllers": rows,
+            "differences": [asdict(pair) for pair in pairs],
+            "series": [_series(scenario, name, by_name[name]) for name in (agent.name, *ranked)],
+        }
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -24,10 +24,8 @@ from kit.traffic.view import SignalView
 SATURATION_VEH_H = 1800.0  # of one lane, for Webster
 LONGEST_CYCLE_S = 120.0
 SHORTEST_GREEN_S = 5
-_MAJOR_S, _MINOR_S = (
-    (15, 30, 45, 60),
-    (0, 15),
-)  # what the search tries for phases that are long or short natively
+_MAJOR_S = (15, 30, 45, 60)  # what the search tries for phases that the net's own program gives 15 s or more
+_MINOR_S = (0, 15)  # and for the others
 _WORTH_A_SECOND_DAY = 1.1  # the search drops a plan whose delay on the first day exceeds this times the best
 
 
@@ -125,11 +123,11 @@ def webster_program(network: SumoNetwork, spec: EpisodeSpec, seeds: Sequence[int
     """Return Webster's timing (1958) of the net's phases for the mean flows of the days ``seeds``.
 
     Cycle (1.5 L + 5) / (1 − Y), at most 120 s; greens in proportion to y_p, the largest ratio of flow to
-    saturation (1,800 veh/h a lane) among the lane groups of phase p: the lanes of one approach that have
-    the right of way in p. A movement with the right of way in several phases counts in the longest of them
-    in the net's own program. The lost time L is one yellow for each phase. Greens are whole seconds, at
-    least 5. It switches off the grid of decisions: what an engineer would install, so the stronger
-    baseline.
+    saturation (1,800 veh/h a lane) among the approaches with the right of way in phase p. A movement with
+    the right of way in several phases counts in the longest of them in the net's own program. A lane that
+    also serves turns of another phase is left to those, unless there is no other: vehicles that wait for
+    their turn block it. The lost time L is one yellow for each phase. Greens are whole seconds, at least
+    5. It switches off the grid of decisions: what an engineer would install, so the stronger baseline.
     """
     hours = len(seeds) * (spec.end_s - spec.begin_s) / 3600
     flows: Counter[tuple[str, str]] = Counter()
@@ -160,17 +158,17 @@ def _movements(network: SumoNetwork, trips: Counter[tuple[str, str]]) -> Counter
 
 def _ratios(network: SumoNetwork, flows_veh_h: dict[tuple[str, str], float]) -> list[float]:
     """Return y_p of each phase."""
-    groups: dict[tuple[int, str], tuple[set[str], set[tuple[str, str]]]] = defaultdict(lambda: (set(), set()))
-    for link in network.links:
-        phase = _own_phase(network, link.index)
-        if phase is not None:
-            lanes, moves = groups[phase, link.edge_in]
-            lanes.add(link.lane_in)
-            moves.add((link.edge_in, link.edge_out))
+    own = {link.index: _own_phase(network, link.index) for link in network.links}
     ratios = [0.0] * network.n_phases
-    for (phase, _), (lanes, moves) in groups.items():
-        flow_veh_h = sum(flows_veh_h.get(move, 0.0) for move in moves)
-        ratios[phase] = max(ratios[phase], flow_veh_h / (len(lanes) * SATURATION_VEH_H))
+    for phase in range(network.n_phases):
+        for approach in network.approaches:
+            links = [n for n in network.links if n.edge_in == approach and own[n.index] == phase]
+            moves = {(n.edge_in, n.edge_out) for n in links}
+            lanes = {n.lane_in for n in links}
+            shared = {n.lane_in for n in network.links if n.lane_in in lanes and own[n.index] != phase}
+            flow_veh_h = sum(flows_veh_h.get(move, 0.0) for move in moves)
+            capacity_veh_h = SATURATION_VEH_H * max(1, len(lanes - shared))
+            ratios[phase] = max(ratios[phase], flow_veh_h / capacity_veh_h)
     return ratios
 
 

@@ -83,6 +83,15 @@ def gone(pid: int | None) -> bool:
         return True
 
 
+def wait_until(true: Callable[[], bool], within_s: float = 60.0) -> None:
+    """Look at something in another process until it is so; fail when it does not come."""
+    for _ in range(round(within_s / 0.05)):
+        if true():
+            return
+        threading.Event().wait(0.05)
+    pytest.fail(f"not within {within_s} s")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     """A folder with braces in its name, because papermill takes its paths for format strings."""
@@ -267,12 +276,11 @@ def test_a_run_whose_command_was_killed_stops_softly(fixture_notebook: Find, fol
     arguments = [sys.executable, "-c", PARENT, str(fixture_notebook("loops")), str(folder.root)]
     environment = {**os.environ, "TMPDIR": str(temporary)}
     with Popen(arguments, cwd=repository_root(), stderr=PIPE, env=environment) as command:
-        while folder.pid() is None:
-            assert command.poll() is None, command.stderr and command.stderr.read()
+        wait_until(lambda: folder.pid() is not None or command.poll() is not None)
+        assert command.poll() is None, command.stderr and command.stderr.read()
         [runner] = psutil.Process(command.pid).children()
         command.kill()
-    while not gone(runner.pid):
-        threading.Event().wait(0.05)
+    wait_until(lambda: gone(runner.pid))
     assert "is gone" in folder.stop.read_text(encoding="utf-8")
     assert (folder.root / "stopped").exists()
     assert len(folder.executed()["cells"]) == 4

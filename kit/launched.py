@@ -1,0 +1,28 @@
+"""What the command line hands to the session in the kernel it launches, by environment variables."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+LAUNCHED = "KIT_LAUNCHED"
+PARAMETERS = "KIT_PARAMETERS"
+
+
+def handed_over(launched_s: float, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables: the launch (absolute monotonic seconds) and the notebook parameters that were set."""
+    return {LAUNCHED: repr(launched_s), PARAMETERS: json.dumps(dict(parameters))}
+
+
+def launched_at() -> float | None:
+    """Return when the command was launched, absolute monotonic seconds; None where no command line did."""
+    text = os.environ.get(LAUNCHED)
+    return float(text) if text else None
+
+
+def given_parameters() -> dict[str, Any] | None:
+    """Return the notebook parameters that the command line set; None where there was no command line."""
+    text = os.environ.get(PARAMETERS)
+    return dict(json.loads(text)) if text else None
