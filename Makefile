@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 RUN = runs/traffic_signal-$(basename $(notdir $(SCENARIO)))
 SETTINGS = --set scenario=$(SCENARIO) --set algorithm=$(ALGORITHM) --set total_timesteps=$(STEPS)
 
-.PHONY: setup train test test-slow bench lint format check clean
+.PHONY: setup train test test-slow bench lint format tree check clean
 
 setup: $(VENV)/.ready
 
@@ -42,6 +42,9 @@ lint: setup
 format: setup
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
+
+tree: setup  ## the file tree of docs/architecture.md
+	$(BIN)/python tools/tree.py
 
 check: lint test  ## what CI runs
 

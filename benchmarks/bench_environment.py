@@ -65,7 +65,7 @@ def _core_rows(batch: int) -> list[Row]:
         for row in actions[:decisions]:
             model.step(row)
 
-    decisions = 240 if batch == 1 else 24
+    decisions = 240 if batch == 1 else 48
     ours, theirs = _alternate(
         [lambda: core_hour(240), lambda: numpy_hour(decisions)], [240 * batch, decisions * batch]
     )

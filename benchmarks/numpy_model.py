@@ -42,7 +42,7 @@ class NumpyModel:
         self.lost = np.zeros(n, dtype=np.int64)
         self.green = np.full(n, self.min_green_steps)
         self.clock = 0
-        self.delay_s, self.left_veh = np.zeros(n), np.zeros(n)
+        self.delay_s, self.left_veh, self.queue_veh = np.zeros(n), np.zeros(n), np.zeros(n)
         self.on_roads, self.spent, self.covered = np.zeros(n), np.zeros(n), np.zeros(n)
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -60,6 +60,7 @@ class NumpyModel:
         self.covered += self._moment()
         delay_s = i.dt_s * self.spent - i.cell_m / i.free_flow_m_s * self.covered
         self.delay_s += delay_s
+        self.queue_veh = self._queue()
         return self._observe(), delay_s
 
     def _step(self, arriving: np.ndarray) -> None:
@@ -100,6 +101,12 @@ class NumpyModel:
 
     def _moment(self) -> np.ndarray:
         return np.asarray(self.cells.sum(axis=1) @ np.arange(self.intersection.cells))
+
+    def _queue(self) -> np.ndarray:
+        """Return (B,) Σ n·(1 − v/v_f) over the incoming cells, and the entry queues, veh."""
+        lag, cells = self.intersection.wave_m_s / self.intersection.free_flow_m_s, self.cells[:, :4]
+        slow = np.maximum(cells - lag * (self.jam - cells), 0)
+        return np.asarray(slow.sum(axis=(1, 2)) + self.queues.sum(axis=1))
 
     def _observe(self) -> np.ndarray:
         i, n = self.intersection, len(self.cells)

@@ -34,6 +34,7 @@ from kit.notebooks.parameters import Parameter, read_parameters
 from kit.notebooks.progress import RunProgress
 from kit.notebooks.runner import run_notebook
 from kit.opening import folder_of
+from kit.report import write_report
 from kit.timing.history import Pair, add_pair
 from kit.timing.prediction import this_machine
 
@@ -185,6 +186,7 @@ class NotebookRun:
         write_json(self.folder.timing, timing)
         summary["elapsed_s"] = round(ledger.elapsed_s, 3)
         write_json(self.folder.summary, summary)
+        write_report(self.folder.root, draw=False)  # the page with the final times; its figures are drawn
         repackage(self.folder)
         self._learn_from(summary)
         return summary

@@ -17,7 +17,7 @@ array          shape         content
 cells          (B, 8, K)     vehicles in each cell, in the direction of travel
 queues         (B, 4)        vehicles waiting to enter each incoming road
 signals        (B, 4) int64  phase · steps of lost time left · steps of green so far · steps since the start
-tallies        (B, 9)        the columns ``ON_ROADS`` … ``INTERVAL_DELAY``
+tallies        (B, 8)        the columns ``ON_ROADS`` … ``INTERVAL_DELAY``
 arrivals       (B, D, 4)     vehicles that want to enter in each decision interval
 observations   (B, n_obs)    float32, see ``TrafficSignalEnv``
 measures       (B, 3 + P)    the columns ``REWARD`` … ``PRESSURE``, the last one P times
@@ -33,19 +33,9 @@ from numba import njit
 PHASE, LOST, GREEN, CLOCK = 0, 1, 2, 3
 # columns of tallies. Now: vehicles on the roads, their moment Σ k·n_k in cells. Since the start: vehicles
 # arrived, vehicles left, delay in veh·s. In the interval so far: steps that vehicles spent, cells that those
-# covered who left a road, vehicles arrived. Of the latest complete interval: delay in veh·s
-ON_ROADS, MOMENT, ARRIVED, LEFT, DELAY, SPENT, COVERED, JUST_ARRIVED, INTERVAL_DELAY = (
-    0,
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-    8,
-)
-TALLIES = 9
+# covered who left a road. Of the latest complete interval: delay in veh·s
+ON_ROADS, MOMENT, ARRIVED, LEFT, DELAY, SPENT, COVERED, INTERVAL_DELAY = 0, 1, 2, 3, 4, 5, 6, 7
+TALLIES = 8
 # columns of measures: reward and delay of the interval (veh·s), written when it ends; queue now (veh);
 # pressures
 REWARD, DELAY_S, QUEUE_VEH, PRESSURE = 0, 1, 2, 3
@@ -85,9 +75,19 @@ def advance(state, model, arrivals, actions, steps, observations, measures):  # 
         moment, queue_veh = _survey(cells[b], queues[b], tally, rates, columns)
         _observe(cells[b], queues[b], signal, rates, edges, serves.shape[0], observations[b])
         measure[QUEUE_VEH] = queue_veh
-        _press(cells[b], queues[b], times, turning, serves, measure)
+        if reward == 2:  # costs time, so otherwise only when asked for, by press
+            _press(cells[b], queues[b], times, turning, serves, measure)
         if steps > 0 and signal[CLOCK] % times[0] == 0:
             _close_interval(tally, rates, moment, reward, measure)
+
+
+@_compiled
+def press(state, model, measures):  # type: ignore[no-untyped-def]
+    """Write the pressures into ``measures``, which ``advance`` does only where the reward needs them."""
+    cells, queues, _, _ = state
+    _, times, _, turning, serves, _ = model
+    for b in range(cells.shape[0]):
+        _press(cells[b], queues[b], times, turning, serves, measures[b])
 
 
 @_compiled
@@ -136,7 +136,6 @@ def _simulate(cells, queues, signal, tally, rates, times, turning, serves, arriv
     tally[SPENT] = spent
     tally[COVERED] = covered
     tally[ARRIVED] += arrived
-    tally[JUST_ARRIVED] += arrived
     tally[LEFT] += left
 
 
@@ -287,4 +286,3 @@ def _close_interval(tally, rates, moment, reward, measure):  # type: ignore[no-u
     tally[INTERVAL_DELAY] = delay_s
     tally[SPENT] = 0.0
     tally[COVERED] = 0.0
-    tally[JUST_ARRIVED] = 0.0

@@ -123,6 +123,7 @@ class Simulation:
     def views(self) -> list[SignalView]:
         """Return what a controller may see of each intersection."""
         dt_s, n_phases = self.intersection.dt_s, self.intersection.n_phases
+        core.press(self._state, self._model, self._measures)
         pressures = self._measures[:, core.PRESSURE :].copy()
         return [
             SignalView(

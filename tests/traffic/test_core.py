@@ -48,7 +48,7 @@ def test_vehicles_are_conserved(rate_veh_h):
 
 @pytest.mark.parametrize(("name", "intersection"), [("varying", Intersection()), ("balanced", CROWDED)])
 def test_the_core_is_the_numpy_model(name, intersection):
-    """An hour of random phases has the cells, delays and observations of the NumPy model."""
+    """An hour of random phases has the cells, queues, delays and observations of the NumPy model."""
     rates = profile(name).rates_veh_h * (1 if name == "varying" else 2)
     demand = Demand(name, rates)
     seeds = [5, 6, 7]
@@ -59,6 +59,7 @@ def test_the_core_is_the_numpy_model(name, intersection):
         observations, delays_s = reference.step(actions)
         assert np.abs(core.cell_veh - reference.cells).max() < 1e-9
         assert np.abs(core.entry_veh - reference.queues).max() < 1e-9
+        assert np.abs(core.queues_veh - reference.queue_veh).max() < 1e-9
         assert np.abs(core.delays_s - delays_s).max() < 1e-9 * max(1.0, delays_s.max())
         assert np.abs(core.observations - observations).max() < 1e-6  # float32
     assert np.allclose(core.left_veh, reference.left_veh, rtol=1e-12, atol=1e-9)
