@@ -42,6 +42,9 @@ class SumoEnv(gymnasium.Env[np.ndarray, np.int64]):
     road that still leads to several lanes counts for each in equal shares. cologne1 has 117 entries,
     ingolstadt1 101.
 
+    **Blocking**: vehicles that lock each other within the junction get past after 60 s; one that stands for
+    300 s anywhere is moved on (SUMO's ``ignore-junction-blocker`` and ``time-to-teleport``).
+
     **Reward** for an interval, by name:
 
     | name | reward |
