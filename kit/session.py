@@ -120,7 +120,7 @@ class TrainingSession:
         self.log.start()
         self.heartbeat = Heartbeat(folder.heartbeat, deadline.began_monotonic)
         self._beat("setup")
-        self._figures = ReportProcess(folder.root, tensorboard=options.tensorboard)
+        self.figures = ReportProcess(folder.root, tensorboard=options.tensorboard)
         self.watchdog = Watchdog(
             folder, deadline.soft_at, deadline.hard_at, self.entry.session, deadline.began_monotonic
         )
@@ -153,7 +153,7 @@ class TrainingSession:
                 self.record_of_run.config_hash,
                 cadence=self.options.cadence,
                 clock=self.clock,
-                draw=self._figures.refresh,
+                draw=self.figures.refresh,
             )
             self._write_record()
         return self._outputs
@@ -292,7 +292,7 @@ class TrainingSession:
     def draw(self) -> list[Path]:
         """Draw the figures of what is on disk by now, wait for them, and return their paths."""
         with self.phase("export"):
-            self._figures.draw()
+            self.figures.draw()
         return sorted(self.folder.figures.glob("*.png"))
 
     def save_results(self, results: Mapping[str, Any]) -> None:
@@ -325,9 +325,9 @@ class TrainingSession:
         self._beat("finalise")
         self.timer.switch("finalise")
         try:
-            return self.keeper.finalise(status, reason, self._figures.write_report)
+            return self.keeper.finalise(status, reason, self.figures.write_report)
         finally:
-            self._figures.close()
+            self.figures.close()
             self.watchdog.stop()
             self.heartbeat.close()
             self.log.stop()

@@ -60,15 +60,16 @@ class ReportProcess:
 
     def draw(self) -> bool:
         """Draw the figures and wait for them; return whether they were drawn."""
-        return self._ask("figures") and self._answer()
+        return self._ask("figures") and self.settle()
 
     def write_report(self) -> bool:
         """Draw everything, write report.html and wait for it; return whether it was written."""
-        return self._ask("report") and self._answer()
+        return self._ask("report") and self.settle()
 
-    def _answer(self) -> bool:
-        """Read the answers to all requests so far, a line each; return what the last one says."""
-        assert self._process is not None
+    def settle(self) -> bool:
+        """Wait for all requests so far, and return whether the last one was met (true where none was made)."""
+        if self._process is None or not self._unanswered:
+            return True
         assert self._process.stdout is not None
         last = ""
         while self._unanswered:
