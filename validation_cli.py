@@ -22,9 +22,11 @@ COMMANDS = ("quick-test", "extrapolate", "run", "verify", "package")
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are UsageErrors, with the nearest legal word."""
 
+    words: Sequence[str] = ()
+
     def error(self, message: str) -> NoReturn:
         """Raise UsageError instead of leaving."""
-        words = [word for word in sys.argv[1:] if word.startswith("-") or word.isidentifier() or "-" in word]
+        words = [word.partition("=")[0] for word in self.words]
         legal = [*COMMANDS, *(option for action in self._actions for option in action.option_strings)]
         nearest = next(
             (found for word in words if word not in legal and (found := nearest_match(word, legal))), None
@@ -33,12 +35,13 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}.{hint}", nearest)
 
 
-def parser() -> Parser:
-    """Return the parser of all commands."""
+def parser(words: Sequence[str] = ()) -> Parser:
+    """Return the parser of all commands; ``words`` are those it will get, for its errors."""
     shared = Parser(add_help=False)
     shared.add_argument(
         "--json", action="store_true", default=argparse.SUPPRESS, help="one JSON object on stdout"
     )
+    Parser.words = words
     top = Parser(prog="validation_cli.py", description=__doc__.split("\n")[0], parents=[shared])
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 
@@ -131,6 +134,8 @@ def _limits(arguments: argparse.Namespace) -> Any:
 
 
 def _launch(arguments: argparse.Namespace, *, quick_test: bool) -> Any:
+    from kit.errors import choose
+    from kit.harness.scaling import ON_PRESSURE
     from kit.notebooks import find_notebook, parse_settings
     from kit.notebooks.launch import Launch, parameters_of
     from kit.notebooks.progress import RunProgress
@@ -143,6 +148,7 @@ def _launch(arguments: argparse.Namespace, *, quick_test: bool) -> Any:
         "session_limit": arguments.limit,
         "on_pressure": getattr(arguments, "on_pressure", "report"),
     }
+    choose("on_pressure", options["on_pressure"], dict.fromkeys(ON_PRESSURE))
     _limits(arguments)  # a limit that cannot be read is refused before a kernel is started
     progress = RunProgress(notebook.stem, sys.stderr)
     return Launch(
@@ -171,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     as_json = "--json" in words
     try:
-        chosen = parser().parse_args(words)
+        chosen = parser(words).parse_args(words)
         data, text, code = ACTIONS[chosen.command](chosen)
     except KitError as error:
         print(f"error: {error}", file=sys.stderr)

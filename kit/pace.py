@@ -21,7 +21,7 @@ class Pace:
         self._now = deadline.clock.monotonic
         self._next_look_s = 0.0
         self._last_s: float | None = None
-        self._longest_gap_s = 0.0
+        self.longest_gap_s = 0.0
         self._boundaries = 0
         self.wish: str | None = None
         """Why somebody wants the run to stop (a signal's name), or None."""
@@ -29,8 +29,8 @@ class Pace:
     def look_due(self) -> bool:
         """Whether this boundary is one to look at deadlines, stop requests, checkpoint and export."""
         now = self._now()
-        if self._last_s is not None and now - self._last_s > self._longest_gap_s:
-            self._longest_gap_s = now - self._last_s
+        if self._last_s is not None and now - self._last_s > self.longest_gap_s:
+            self.longest_gap_s = now - self._last_s
         self._last_s = now
         self._boundaries += 1
         if now < self._next_look_s and not self._every_boundary:
@@ -44,6 +44,6 @@ class Pace:
         if wish is not None:
             return wish
         left = self._deadline.soft_left_s()
-        if left <= 0 or (self._boundaries > 1 and left <= self._longest_gap_s):
+        if left <= 0 or (self._boundaries > 1 and left <= self.longest_gap_s):
             return STOP_SOFT
         return None

@@ -63,16 +63,19 @@ class RunRecord:
         """Add settings that decide the results; raises ConfigMismatchError like ``refuse_others``."""
         before = self.on_disk().get("config")
         if before is not None:
-            there = {name: before.get(name) for name in settings}
-            refuse_other_config(self._folder.root, there, describe(settings))
+            # A run that failed before it declared them left none, and no checkpoint that they could contradict.
+            trained = any(self._folder.checkpoints.glob("step-*"))
+            compared = [name for name in settings if trained or name in before]
+            there = {name: before.get(name) for name in compared}
+            refuse_other_config(self._folder.root, there, describe({n: settings[n] for n in compared}))
         self.config.update(settings)
 
     def total_timesteps(self) -> int:
         """Return the total that holds: what was asked for, or what an earlier session reduced it to."""
         return int(self.on_disk().get("total_timesteps", self.requested_timesteps))
 
-    def write(self, scaler: TimestepScaler, limits: Limits, threads: int) -> None:
-        """Write run.json. The forecast is made once, from the quick test beside the run, and kept."""
+    def write(self, scaler: TimestepScaler, limits: Limits, threads: int) -> dict[str, Any]:
+        """Write run.json and return it. The forecast is made once, from the quick test beside the run, and kept."""
         before = self.on_disk()
         forecast = before.get("forecast")
         if forecast is None and not self.quick_test:
@@ -96,3 +99,4 @@ class RunRecord:
             "scalings": [asdict(change) for change in scaler.scalings] or before.get("scalings", []),
         }
         write_json(self._folder.run_json, facts)
+        return facts

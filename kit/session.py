@@ -10,9 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from kit.errors import KitError, UsageError
+from kit.errors import ConfigMismatchError, KitError, UsageError
 from kit.harness.clock import SYSTEM_CLOCK, Clock
-from kit.harness.deadline import format_duration
 from kit.harness.heartbeat import Heartbeat
 from kit.harness.leaving import LeavingWatch
 from kit.harness.lock import FileLock
@@ -26,6 +25,7 @@ from kit.opening import deadline_of, folder_of, prepare_folder
 from kit.options import SessionOptions
 from kit.own_loop import OwnLoop, Stateful
 from kit.pace import Pace
+from kit.pressure import Pressure
 from kit.report.process import ReportProcess
 from kit.run_record import RunRecord
 from kit.timing.phases import PhaseTimer
@@ -112,6 +112,7 @@ class TrainingSession:
             on_pressure=options.on_pressure,
             tiers=options.tiers,
         )
+        self._pressure = Pressure(self.scaler, deadline)
         self.pace = Pace(folder, deadline, every_boundary=options.cadence.checkpoint_every_steps is not None)
         self.ledger = SessionLedger(folder)
         stamp = datetime.datetime.fromtimestamp(self.clock.wall(), datetime.UTC).isoformat(timespec="seconds")
@@ -156,6 +157,7 @@ class TrainingSession:
                 draw=self.figures.refresh,
             )
             self._write_record()
+            self.ledger.save()  # from here on a death leaves a session that never ended
         return self._outputs
 
     @property
@@ -172,7 +174,8 @@ class TrainingSession:
         return self._keeper is not None and self._keeper.trained
 
     def _write_record(self) -> None:
-        self.record_of_run.write(self.scaler, self.deadline.limits, self.options.threads)
+        facts = self.record_of_run.write(self.scaler, self.deadline.limits, self.options.threads)
+        self._pressure.expect_after_training(facts["forecast"])
 
     def declare(self, **settings: Any) -> None:
         """Add settings that decide the results (algorithm, hyperparameters) before anything is restored.
@@ -182,7 +185,12 @@ class TrainingSession:
         """
         if self._outputs is not None:
             raise UsageError("declare() must come before the first restore() or record().")
-        self.record_of_run.declare(settings)
+        try:
+            self.record_of_run.declare(settings)
+        except ConfigMismatchError:
+            self.closed = True  # nothing of this session may reach the folder of the other run
+            self._let_go()
+            raise
 
     def quick_steps(self, steps: int) -> None:
         """Say how few environment steps measure every phase."""
@@ -213,7 +221,8 @@ class TrainingSession:
         outputs = self.outputs
         outputs.poll()
         self.log.step(step)
-        self._scale(step)
+        if self._pressure.observe(step, self.pace.longest_gap_s):
+            self._write_record()
         self._beat(self.timer.current)
         wish = self.pace.stop_wish()
         if wish is not None:
@@ -224,20 +233,6 @@ class TrainingSession:
         if outputs.export_due(step):
             self.keeper.export(step)
         return True
-
-    def _scale(self, step: int) -> None:
-        change = self.scaler.observe(step, self.deadline.elapsed_s())
-        if change is None:
-            return
-        logger.warning(
-            "Under time pressure: at this pace the run would end after %s, past the soft limit of %s; "
-            "the total is reduced from %s to %s steps.",
-            format_duration(change.predicted_s),
-            format_duration(change.limit_s),
-            f"{change.before:,}",
-            f"{change.after:,}",
-        )
-        self._write_record()
 
     def _beat(self, phase: str) -> None:
         elapsed = self.deadline.elapsed_s()
@@ -321,17 +316,20 @@ class TrainingSession:
         reason = (
             reason or self.reason or ("reached its total" if status == COMPLETE else "left before its total")
         )
-        self._leaving.stop()
         self._beat("finalise")
         self.timer.switch("finalise")
         try:
             return self.keeper.finalise(status, reason, self.figures.write_report)
         finally:
-            self.figures.close()
-            self.watchdog.stop()
-            self.heartbeat.close()
-            self.log.stop()
-            self._lock.release()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._leaving.stop()
+        self.figures.close()
+        self.watchdog.stop()
+        self.heartbeat.close()
+        self.log.stop()
+        self._lock.release()
 
     def __enter__(self) -> TrainingSession:
         return self

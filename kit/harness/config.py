@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
+import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,9 @@ MISSING = "(not set)"
 def describe(value: Any) -> Any:
     """Return a JSON value that stands for ``value``: the same in every process that means the same thing.
 
-    Classes and functions become their qualified name (a function also a hash of its code, so that an edited
-    reward or schedule counts as another configuration); arrays and other objects become their ``repr``.
+    Classes and functions become their qualified name (a function also a hash of its code and of what it
+    closes over, so that an edited reward or schedule counts as another configuration); arrays a hash of their
+    content, other objects their ``repr``.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -41,16 +44,47 @@ def _describe_code(value: Any) -> Any:
     name = f"{getattr(value, '__module__', '?')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
     code = getattr(value, "__code__", None)
     if code is not None:
-        constants = [item for item in code.co_consts if isinstance(item, bool | int | float | str)]
-        digest = hashlib.sha256(code.co_code + repr(constants).encode()).hexdigest()[:12]
-        return f"{name}#{digest}"
+        facts = json.dumps([_describe_bytecode(code), *_describe_bound(value)], sort_keys=True)
+        return f"{name}#{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
     if isinstance(value, type):
         return name
+    if isinstance(value, functools.partial):
+        parts = {"partial": value.func, "args": value.args, "keywords": value.keywords}
+        return describe(parts)
     item = getattr(value, "item", None)
     if callable(item) and getattr(value, "shape", None) == ():
         return item()
+    if callable(getattr(value, "tobytes", None)) and hasattr(value, "shape"):
+        digest = hashlib.sha256(value.tobytes()).hexdigest()[:12]  # its repr leaves out the middle
+        return f"array {value.dtype} {tuple(value.shape)} #{digest}"
     text = repr(value)
     return name if " at 0x" in text else text
+
+
+def _describe_bytecode(code: types.CodeType) -> list[Any]:
+    """Return what a function does: instructions, the names they use, constants, inner functions included."""
+    constants = [
+        _describe_bytecode(item) if isinstance(item, types.CodeType) else repr(describe(item))
+        for item in code.co_consts
+    ]
+    return [code.co_code.hex(), list(code.co_names), constants]
+
+
+def _describe_bound(function: Any) -> list[Any]:
+    """Return the values that a function has taken along: defaults and what it closes over."""
+    closed = [_describe_cell(cell) for cell in getattr(function, "__closure__", None) or ()]
+    return [describe(function.__defaults__), describe(function.__kwdefaults__), closed]
+
+
+def _describe_cell(cell: types.CellType) -> Any:
+    try:
+        value = cell.cell_contents
+    except ValueError:  # a name that is bound later
+        return None
+    code = getattr(value, "__code__", None)
+    return (
+        describe(value) if code is None else _describe_bytecode(code)
+    )  # no deeper: it may close over itself
 
 
 def config_hash(config: Mapping[str, Any]) -> str:

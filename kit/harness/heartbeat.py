@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from kit.errors import StorageError
+
 _LAYOUT = struct.Struct("<8sQQddd24s")
 _MAGIC = b"kitbeat1"
 
@@ -35,7 +37,12 @@ class Heartbeat:
     def __init__(self, path: Path, began_s: float) -> None:
         self._began_s = began_s
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
-        os.ftruncate(self._file, _LAYOUT.size)
+        try:
+            # Written out, not truncated to: touching a hole of a mapped file on a full disk kills the process.
+            os.pwrite(self._file, bytes(_LAYOUT.size), 0)
+        except OSError as error:
+            os.close(self._file)
+            raise StorageError(f"The run folder cannot be written: {path}: {error.strerror}.") from error
         self._map = mmap.mmap(self._file, _LAYOUT.size)
 
     def beat(self, step: int, total_steps: int, now_s: float, phase: str, end_s: float = 0.0) -> None:

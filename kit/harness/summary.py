@@ -13,6 +13,7 @@ from kit.harness.atomic import atomic_write
 from kit.harness.run_folder import RunFolder
 
 COMPLETE, STOPPED, FAILED = "complete", "stopped", "failed"
+RUNNING, DIED = "running", "died"
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -59,9 +60,17 @@ class SessionLedger:
 
     def begin(self, began: str, first_step: int) -> SessionEntry:
         """Add the session that starts now. Nothing is written before ``save``."""
-        entry = SessionEntry(len(self.entries) + 1, began, 0.0, first_step, first_step, "running")
+        for earlier in self.entries:
+            if earlier.end == RUNNING:
+                earlier.end = DIED
+        entry = SessionEntry(len(self.entries) + 1, began, 0.0, first_step, first_step, RUNNING)
         self.entries.append(entry)
         return entry
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the last session never came to its end: a summary that lies beside it is an earlier one's."""
+        return bool(self.entries) and self.entries[-1].end == RUNNING
 
     @property
     def elapsed_s(self) -> float:

@@ -81,9 +81,10 @@ class Watchdog:
         process = self._process
         if process is None or process.stdout is None:
             return
-        for line in process.stdout:
-            if line.strip() == STOP_HARD:
-                os._exit(EXIT_HARD_DEADLINE)
+        with process.stdout:
+            for line in process.stdout:
+                if line.strip() == STOP_HARD:
+                    os._exit(EXIT_HARD_DEADLINE)
 
     def _say(self, line: str) -> None:
         if self._process is None or self._process.stdin is None:

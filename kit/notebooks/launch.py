@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import logging
 import os
+import re
 import shutil
 import signal
 from collections.abc import Mapping
@@ -125,6 +126,19 @@ class NotebookRun:
                     logger.warning("The run that was in %s is now in %s.", folder.root, move_aside(folder))
         folder.create()
         folder.stop_request.unlink(missing_ok=True)
+        self._before.unlink(missing_ok=True)
+        if folder.executed.exists():
+            shutil.copy2(folder.executed, self._before)
+
+    @property
+    def _before(self) -> Path:
+        """Where the executed notebook of the session before is kept until this one has opened."""
+        return self.folder.control / "executed.before.ipynb"
+
+    def _put_back(self) -> None:
+        """No session opened, so nothing happened to the run: its executed notebook is the one before."""
+        if self._before.exists():
+            self._before.replace(self.folder.executed)
 
     def _values(self) -> dict[str, Any]:
         values = dict(self._launch.values)
@@ -150,11 +164,11 @@ class NotebookRun:
     def _conclude(self, outcome: NotebookOutcome, sessions_before: int) -> dict[str, Any]:
         with FileLock(self.folder.watching).acquire(wait=True):  # the watchdog may still be finalising
             summary = read_json(self.folder.summary)
-        opened = len(SessionLedger(self.folder).entries) > sessions_before
-        if not opened:
+        ledger = SessionLedger(self.folder)
+        if len(ledger.entries) <= sessions_before:
+            self._put_back()
             self._raise_for(outcome)
-        hard = summary.get("reason") == STOP_HARD
-        if not outcome.completed and not hard and summary.get("status") != STOPPED:
+        if ledger.unfinished or not _ended_well(outcome, summary):
             reason = f"{outcome.error_name}: {outcome.error_value}" if outcome.error_name else outcome.status
             summary = finalise_from_disk(self.folder, status=FAILED, reason=reason)
         return self._account(summary)
@@ -163,9 +177,7 @@ class NotebookRun:
         """Raise what the notebook raised before its session opened, as the error of the kit that it was."""
         kind = getattr(kit.errors, outcome.error_name, None)
         if isinstance(kind, type) and issubclass(kind, KitError):
-            error = KitError(outcome.error_value)
-            error.exit_code = kind.exit_code
-            raise error
+            raise _as_raised(kind, outcome.error_value)
         outcome.raise_for_status()
         raise NotebookError(
             f"{self._launch.notebook} ran, but opened no TrainingSession in {self.folder.root}."
@@ -183,7 +195,8 @@ class NotebookRun:
             if row["name"] == "finalise":
                 row["total_s"] += outside_s
                 row["mean_s"] = row["total_s"]
-        write_json(self.folder.timing, timing)
+        if timing:
+            write_json(self.folder.timing, timing)
         summary["elapsed_s"] = round(ledger.elapsed_s, 3)
         write_json(self.folder.summary, summary)
         write_report(self.folder.root, draw=False)  # the page with the final times; its figures are drawn
@@ -207,6 +220,23 @@ class NotebookRun:
         date = datetime.datetime.fromtimestamp(self._clock.wall(), datetime.UTC).date().isoformat()
         predicted, actual = float(forecast["predicted_s"]), float(summary["elapsed_s"])
         add_pair(Pair(self._launch.notebook.stem, this_machine(), predicted, actual, date))
+
+
+def _as_raised(kind: type[KitError], message: str) -> KitError:
+    """Return the error of the kit that a kernel told by name and message, with its exit code and nearest name."""
+    if issubclass(kind, UsageError):
+        nearest = re.search(r"Did you mean '([^']*)'\?", message)
+        return UsageError(message, nearest[1] if nearest else None)
+    error = KitError(message)
+    error.exit_code = kind.exit_code
+    return error
+
+
+def _ended_well(outcome: NotebookOutcome, summary: Mapping[str, Any]) -> bool:
+    """Whether the summary says how the run ended: a cell that fails after the session closed is a failure too."""
+    if outcome.completed or summary.get("reason") == STOP_HARD:
+        return bool(summary)
+    return summary.get("status") == STOPPED and outcome.error_name == "KeyboardInterrupt"
 
 
 def parameters_of(notebook: Path) -> dict[str, Parameter]:

@@ -9,7 +9,7 @@ from kit.errors import UsageError
 from kit.harness.finalise import finalise_from_disk, repackage
 from kit.harness.lock import FileLock
 from kit.harness.run_folder import RunFolder
-from kit.harness.summary import COMPLETE, FAILED, STOPPED, read_json
+from kit.harness.summary import COMPLETE, FAILED, STOPPED, SessionLedger, read_json
 from kit.report import write_report
 
 
@@ -27,7 +27,7 @@ def package_run(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not a run folder: it has no run.json.")
     with FileLock(folder.lock).acquire():
         summary = read_json(folder.summary)
-        if summary.get("status") not in (COMPLETE, STOPPED, FAILED):
+        if summary.get("status") not in (COMPLETE, STOPPED, FAILED) or SessionLedger(folder).unfinished:
             summary = finalise_from_disk(
                 folder, status=FAILED, reason="the run died; packaged from what it left"
             )

@@ -59,6 +59,7 @@ def learn(
         _warm_up(make_env)
         env = _vectorised(make_env())
         model = algorithm(policy, env, **{"seed": session.seed, **hyperparameters})
+    session.scaler.n_envs = env.num_envs
     _plan(session, model, evaluation)
     state = ExactState(model)
     session.inexact(state.reason)

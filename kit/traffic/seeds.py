@@ -10,7 +10,7 @@ from kit.errors import UsageError
 
 TRAINING = range(1_000_000)
 SELECTION = range(1_000_000, 2_000_000)
-TEST = range(2_000_000, 3_000_000)
+TEST = range(3_000_000, 4_000_000)
 
 _MASK = (1 << 64) - 1
 

@@ -1,30 +1,21 @@
 """SUMO episodes in processes of their own: reproducible, exact to resume, complete in what they count."""
 
 import copy
-import importlib.util
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from gymnasium.utils.env_checker import check_env as gymnasium_check
 from stable_baselines3.common.env_checker import check_env as sb3_check
 
-from kit.errors import IntegrityError, KitError, MissingDependencyError, UnknownNameError, UsageError
+from kit.errors import IntegrityError, UnknownNameError, UsageError
 from kit.traffic import sumo_process
-from kit.traffic.controllers import MaxPressure, Policy
-from kit.traffic.scenarios import load_scenario
-from kit.traffic.seeds import selection_seeds, training_seeds
-from kit.traffic.sumo_baselines import PhasePlan, SignalProgram, webster_program
+from kit.traffic.controllers import Policy
+from kit.traffic.seeds import selection_seeds
 from kit.traffic.sumo_env import SumoEnv
-from kit.traffic.sumo_process import EpisodeProcess
 from kit.traffic.sumo_scenario import SumoScenario
 from tests.traffic.sumo_installed import needs_sumo
 
@@ -58,12 +49,6 @@ def test_same_seed_same_trajectory(scenario):
     assert np.array_equal(first[0], second[0])
     assert np.array_equal(first[1], second[1])
     assert first[0][-1].any()
-
-
-def test_another_seed_is_another_day(scenario):
-    """Two seeds differ in how many vehicles want to depart, not only in the drivers' noise."""
-    vehicles = [r.vehicles for r in scenario.run_episodes(MaxPressure(), training_seeds(4))]
-    assert len(set(vehicles)) == 4
 
 
 def test_reset_with_a_seed_plays_that_day(scenario):
@@ -243,93 +228,6 @@ def test_action_that_is_no_phase(scenario, action):
     assert env.get_state()["actions"] == []
 
 
-def test_sumo_failure_surfaces_with_its_own_words(scenario, tmp_path, capfd):
-    """A trip on an edge that is not there is an error with SUMO's words; the terminal stays clean."""
-    routes = tmp_path / "bad.rou.xml"
-    trip = '<trip id="a" depart="25205" from="nowhere" to="32038051#0"/>'
-    routes.write_text(f"<routes>{trip}</routes>")
-    process = EpisodeProcess(replace(scenario.spec(0), routes=str(routes), perturb=False))
-    with pytest.raises(KitError, match="nowhere"):
-        process.run([0, 0])
-    assert capfd.readouterr() == ("", "")
-
-
-def test_killed_episode_process_is_an_error(scenario):
-    """An episode whose process is killed raises, instead of waiting for ever."""
-    process = EpisodeProcess(scenario.spec(0))
-    assert process.initial.decision == 0
-    before = psutil.Process().children(recursive=True)
-    for child in before:
-        if child.ppid() != os.getpid():  # the zygote's children, not the zygote
-            child.kill()
-    with pytest.raises(KitError, match="is gone"):
-        process.run([0])
-
-
-def test_missing_sumo_names_the_command(monkeypatch):
-    """Without libsumo a scenario says how to install it, and nothing else is simulated in its place."""
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *a: None if name == "libsumo" else found(name, *a)
-    )
-    with pytest.raises(MissingDependencyError, match=r"pip install -r requirements-sumo\.txt"):
-        load_scenario("cologne1")
-
-
-def test_nobody_outlives_a_killed_run(tmp_path):
-    """After SIGKILL of the training process its zygote and episodes go within seconds, and leave no file."""
-    script = """
-import os, sys, time
-from pathlib import Path
-from kit.traffic.sumo_scenario import SumoScenario
-from tests.traffic.sumo_installed import needs_sumo
-
-pytestmark = needs_sumo
-env = SumoScenario("cologne1").make_vec_env(2, 0)
-env.reset()
-import psutil
-Path(sys.argv[1]).write_text(" ".join(str(c.pid) for c in psutil.Process().children(recursive=True)))
-time.sleep(600)
-"""
-    note, temporary = tmp_path / "pids", tmp_path / "tmp"
-    temporary.mkdir()
-    command = [sys.executable, "-c", script, str(note)]
-    run = subprocess.Popen(command, env=sumo_process._environment() | {"TMPDIR": str(temporary)})
-    try:
-        wait_for(lambda: note.exists() and len(note.read_text().split()) == 5, 60)
-    finally:
-        run.send_signal(signal.SIGKILL)
-        run.wait()
-    pids = [int(pid) for pid in note.read_text().split()]
-    wait_for(lambda: not any(alive(pid) for pid in pids), 10)
-    assert list(temporary.iterdir()) == []
-
-
-def wait_for(condition, seconds):
-    """Wait until ``condition`` holds; fail after ``seconds``."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "still not so"
-        time.sleep(0.01)  # polling another process: there is no event to wait for
-
-
-def alive(pid):
-    """Whether a process exists and is more than an entry waiting to be reaped."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def test_zygote_has_one_thread_and_no_torch(scenario):
-    """What episodes are forked from runs a single thread and has not loaded torch."""
-    env = scenario.make_env(0)
-    env.reset()
-    zygote = next(c for c in psutil.Process().children() if "kit.traffic.sumo_zygote" in c.cmdline())
-    assert zygote.num_threads() == 1
-    assert "torch" not in Path(f"/proc/{zygote.pid}/maps").read_text()
-
-
 def test_policy_predicts_for_all_episodes_at_once(scenario):
     """run_episodes asks a policy once per decision, with a row for each day."""
     batches = []
@@ -344,56 +242,3 @@ def test_policy_predicts_for_all_episodes_at_once(scenario):
     alone = play(scenario.make_env(selection_seeds(3)[1]), [1] * SHORT)
     assert np.array_equal(alone[0][7], batches[7][1])
     assert results[1].reward == pytest.approx(alone[1].sum())
-
-
-def test_program_that_sumo_runs_is_the_nets_own(scenario):
-    """The native program keeps the net's 90 s cycle; giving it other greens changes what happens."""
-    network = scenario.network()
-    native, other = SignalProgram("native", network.native_green_s), SignalProgram("other", (60, 5, 10, 5))
-    results = [scenario.run_episodes(c, training_seeds(1))[0] for c in (native, other)]
-    assert results[0].delay_s_per_vehicle < results[1].delay_s_per_vehicle
-    with pytest.raises(UsageError, match="inside SUMO"):
-        native.act(np.zeros(1), None)
-
-
-def test_webster_gives_more_green_to_more_flow(scenario):
-    """Webster's greens are within its cycle, and the through phases get more than the left turns."""
-    whole = SumoScenario("cologne1")
-    program = webster_program(whole.network(), whole.spec(0), training_seeds(2))
-    assert min(program.green_s[0], program.green_s[2]) > max(program.green_s[1], program.green_s[3]) >= 5
-    assert sum(program.green_s) + 4 * 5 <= 125
-
-
-def test_plan_cycles_through_its_phases():
-    """A plan shows each phase for its intervals, leaves out those with none, and starts over."""
-    assert PhasePlan((2, 0, 1, 0)).actions(7) == [0, 0, 2, 0, 0, 2, 0]
-    assert PhasePlan((2, 0, 1, 0), "best fixed").name == "best fixed 30/0/15/0"
-    with pytest.raises(UsageError):
-        PhasePlan((0, 0))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "low", "high"), [("cologne1", 40, 46), ("ingolstadt1", 26, 34)])
-def test_native_program_matches_the_known_delay(name, low, high):
-    """With the file's own trips the native program has the delay known from sumo-rl (cologne1: 43.3)."""
-    scenario = SumoScenario(name, perturb=False)
-    program = SignalProgram("native", scenario.network().native_green_s)
-    delays = [r.delay_s_per_vehicle for r in scenario.run_episodes(program, selection_seeds(4))]
-    assert low < np.mean(delays) < high
-
-
-@pytest.mark.slow
-def test_search_finds_the_known_best_plan():
-    """With the file's own trips the search finds a plan of about 28 s/veh in cologne1, the same every time."""
-    scenario = SumoScenario("cologne1", perturb=False)
-    plans = [scenario.baselines(training_seeds(2))[1] for _ in range(2)]
-    assert plans[0].name == plans[1].name
-    assert np.mean([r.delay_s_per_vehicle for r in scenario.run_episodes(plans[0], selection_seeds(4))]) < 30
-
-
-@pytest.mark.slow
-def test_whole_hours_are_reproducible():
-    """Twelve whole hours, played twice each, are identical."""
-    scenario = SumoScenario("cologne1")
-    seeds = selection_seeds(12)
-    assert scenario.run_episodes(MaxPressure(), seeds) == scenario.run_episodes(MaxPressure(), seeds)

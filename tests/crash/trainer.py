@@ -1,0 +1,161 @@
+"""A process that trains under a session, to be stopped and killed: ``python -m tests.crash.trainer KIND OUT``.
+
+Each KIND is a workload that resumes in its own way. The last line printed is the status, the step and a hash of
+the weights.
+"""
+
+import argparse
+import ctypes
+import hashlib
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from kit import TrainingSession
+from kit.harness.cadence import Cadence
+from tests.crash.walk import Walk
+
+SMALL = {"policy_kwargs": {"net_arch": [16]}}
+DQN = SMALL | {"learning_starts": 100, "buffer_size": 400, "batch_size": 16, "target_update_interval": 90}
+PPO = SMALL | {"n_steps": 32, "batch_size": 32, "n_epochs": 2}
+
+
+def stop_at(session: TrainingSession, step: int) -> None:
+    """Let the session wish to stop at its first boundary from ``step`` on, looking at each."""
+    due = session.pace.look_due
+
+    def look_due() -> bool:
+        due()
+        if session.step >= step:
+            session.pace.wish = "asked to by a test"
+        return True
+
+    session.pace.look_due = look_due  # type: ignore[method-assign]
+
+
+def train_walk(session: TrainingSession, pause_s: float, hang_at: int) -> bytes:
+    """A loop of one's own over numpy; at ``hang_at`` a native call takes the interpreter's lock and keeps it."""
+    walk = Walk(session.seed, pause_s)
+    session.register(walk=walk)
+    for step in session.steps():
+        if step == hang_at:
+            ctypes.PyDLL(None).sleep(10_000)
+        distance = walk.advance()
+        if (step + 1) % 5 == 0:
+            session.record(distance=distance)
+    return walk.at.tobytes()
+
+
+def train_torch(session: TrainingSession, pause_s: float, hang_at: int) -> bytes:
+    """A loop of one's own over a torch module with dropout and its optimizer."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(session.seed)
+    network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Dropout(), torch.nn.Linear(8, 1))
+    optimizer = torch.optim.Adam(network.parameters())
+    session.register(network=network, optimizer=optimizer, walk=Walk(session.seed, pause_s))
+    for step in session.steps():
+        inputs = torch.randn(8, 4)
+        loss = ((network(inputs) - inputs.sum(1, keepdim=True)) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if (step + 1) % 5 == 0:
+            session.record(loss=loss.item())
+    return weights_of(network)
+
+
+def train_sb3(
+    algorithm: str, env: str, n_envs: int, session: TrainingSession, pause_s: float, hang_at: int
+) -> bytes:
+    """stable-baselines3 on the embedded traffic environment (get_state) or on CartPole (pickle)."""
+    import gymnasium
+    import stable_baselines3
+    from stable_baselines3.common.env_util import make_vec_env
+
+    from kit.sb3 import Evaluation, learn
+    from kit.traffic.scenarios import load_scenario
+
+    def measure(model: Any) -> dict[str, float]:
+        observations = np.linspace(-1, 1, 5 * model.observation_space.shape[0], dtype=np.float32)
+        actions, _ = model.predict(observations.reshape(5, -1), deterministic=True)
+        return {"actions": float(np.sum(actions))}
+
+    def make_env() -> Any:
+        if env == "traffic":
+            return load_scenario("varying").make_vec_env(n_envs, session.seed)
+        if n_envs == 1:
+            return gymnasium.make("CartPole-v1")
+        return make_vec_env("CartPole-v1", n_envs)
+
+    evaluation = Evaluation(run=measure, every=150, metric="actions", maximise=True)
+    settings = DQN if algorithm == "DQN" else PPO
+    kind = getattr(stable_baselines3, algorithm)
+    model = learn(session, kind, "MlpPolicy", make_env, evaluation=evaluation, **settings)
+    return weights_of(model.policy)
+
+
+def weights_of(module: Any) -> bytes:
+    """Return the bytes of all parameters and buffers of a torch module."""
+    return b"".join(tensor.detach().numpy().tobytes() for tensor in module.state_dict().values())
+
+
+KINDS: dict[str, Callable[[TrainingSession, float, int], bytes]] = {
+    "walk": train_walk,
+    "torch": train_torch,
+    **{
+        f"{algorithm.lower()}-{env}-{n}": partial(train_sb3, algorithm, env, n)
+        for algorithm in ("DQN", "PPO")
+        for env in ("traffic", "cartpole")
+        for n in (1, 2, 4)
+    },
+}
+
+
+def main() -> None:
+    """Train, or go on with what is there."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("out")
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--stop-at", type=int, default=-1)
+    parser.add_argument("--pause", type=float, default=0.0)
+    parser.add_argument("--hang-at", type=int, default=-1)
+    parser.add_argument("--soft-limit", default="")
+    parser.add_argument("--hard-limit", default="")
+    parser.add_argument("--on-pressure", default="report")
+    parser.add_argument("--every", type=int, default=0, help="steps between checkpoints; 0: by time, often")
+    chosen = parser.parse_args()
+    cadence = Cadence(
+        checkpoint_every_steps=chosen.every or None,
+        checkpoint_min_s=0.05,
+        checkpoint_max_s=0.05,
+        export_min_s=0.5,
+        export_every_steps=20,
+    )
+    with TrainingSession.open(
+        chosen.kind,
+        total_timesteps=chosen.steps,
+        config={"seed": 3},
+        out=chosen.out,
+        cadence=cadence,
+        metrics_every=20,
+        soft_limit=chosen.soft_limit,
+        hard_limit=chosen.hard_limit,
+        on_pressure=chosen.on_pressure,
+    ) as session:
+        random.seed(session.seed)
+        np.random.seed(session.seed)
+        if chosen.stop_at >= 0:
+            stop_at(session, chosen.stop_at)
+        weights = KINDS[chosen.kind](session, chosen.pause, chosen.hang_at)
+    summary = session.close()
+    print(summary["status"], summary["step"], hashlib.sha256(weights).hexdigest()[:16])
+
+
+if __name__ == "__main__":
+    main()
