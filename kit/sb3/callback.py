@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
@@ -10,6 +11,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from kit.sb3.evaluation import Evaluation
 from kit.sb3.state import ExactState
 from kit.session import TrainingSession
+
+logger = logging.getLogger(__name__)
 
 
 class SessionCallback(BaseCallback):
@@ -116,7 +119,11 @@ class SessionCallback(BaseCallback):
             found = {name: float(value) for name, value in evaluation.run(self.model).items()}
         self._evaluated = step
         value = found[evaluation.metric]
-        if evaluation.better(value, self._best):
+        better = evaluation.better(value, self._best)
+        logger.info(
+            "Step %s: %s %.4g%s", f"{step:,}", evaluation.metric, value, ", the best so far" if better else ""
+        )
+        if better:
             self._best = value
             content = io.BytesIO()
             self.model.save(content)
