@@ -31,6 +31,7 @@ class RunRecord:
         quick_test: bool,
     ) -> None:
         self._folder = folder
+        self._scalings: list[Any] | None = None
         self.notebook, self.requested_timesteps, self.quick_test = notebook, total_timesteps, quick_test
         self.config = {
             "notebook": notebook,
@@ -70,6 +71,12 @@ class RunRecord:
             refuse_other_config(self._folder.root, there, describe({n: settings[n] for n in compared}))
         self.config.update(settings)
 
+    def _earlier_scalings(self, before: Mapping[str, Any]) -> list[Any]:
+        """Return the changes of the total that the sessions before this one made."""
+        if self._scalings is None:
+            self._scalings = list(before.get("scalings", []))
+        return self._scalings
+
     def total_timesteps(self) -> int:
         """Return the total that holds: what was asked for, or what an earlier session reduced it to."""
         return int(self.on_disk().get("total_timesteps", self.requested_timesteps))
@@ -96,7 +103,7 @@ class RunRecord:
             "threads": threads,
             "limits": asdict(limits),
             "forecast": forecast,
-            "scalings": [asdict(change) for change in scaler.scalings] or before.get("scalings", []),
+            "scalings": self._earlier_scalings(before) + [asdict(change) for change in scaler.scalings],
         }
         write_json(self._folder.run_json, facts)
         return facts

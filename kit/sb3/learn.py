@@ -119,6 +119,7 @@ def _warm_up(make_env: MakeEnv) -> None:
 
 def _plan(session: TrainingSession, model: BaseAlgorithm, evaluation: Evaluation | None) -> None:
     """Tell the session what a run of N steps is made of, and how few of them make an honest quick test."""
+    session.scaler.n_envs = model.n_envs
     starts = int(getattr(model, "learning_starts", 0))
     session.planner.units("collect", per_step=1.0, until_step=starts)
     session.planner.units("rollout", per_step=1.0, from_step=starts)

@@ -15,19 +15,10 @@ from kit.harness.summary import read_json
 from kit.timing.forecast import Measurement, forecast
 from kit.timing.history import interval_for, read_pairs, shipped_pairs
 
-TRAINING = ("setup", "warm_up", "collect", "rollout", "update", "evaluate", "checkpoint", "export")
-"""Phases up to the last training step; what a workload adds to them (a comparison on test days) comes after."""
-
 
 def this_machine() -> str:
     """Return the kind of machine this is, as the history of forecasts names it."""
     return machine_kind(int(machine().get("cores") or 1))
-
-
-def after_training_s(forecast: Mapping[str, Any] | None) -> float:
-    """Return the seconds that a forecast sees between the last training step and the exit; 0 without one."""
-    rows = forecast["phases"] if forecast else []
-    return sum(float(row["total_s"]) for row in rows if row["name"] not in TRAINING)
 
 
 def quick_folder(folder: RunFolder) -> RunFolder:

@@ -116,45 +116,47 @@ KINDS: dict[str, Callable[[TrainingSession, float, int], bytes]] = {
 }
 
 
+OFTEN = {"checkpoint_min_s": 0.05, "checkpoint_max_s": 0.05, "export_min_s": 0.5, "export_every_steps": 20}
+
+
+def train(
+    kind: str,
+    out: str,
+    *,
+    steps: int = 500,
+    cut_at: int = -1,
+    pause_s: float = 0.0,
+    hang_at: int = -1,
+    every: int | None = None,
+    **options: Any,
+) -> tuple[dict[str, Any], str]:
+    """Train, or go on with what is there; return the summary and a hash of the weights."""
+    random.seed(3)
+    np.random.seed(3)
+    cadence = Cadence(checkpoint_every_steps=every, **OFTEN)
+    options |= {"out": out, "cadence": cadence, "metrics_every": 20}
+    with TrainingSession.open(kind, total_timesteps=steps, config={"seed": 3}, **options) as session:
+        if cut_at >= 0:
+            stop_at(session, cut_at)
+        weights = KINDS[kind](session, pause_s, hang_at)
+    return session.close(), hashlib.sha256(weights).hexdigest()[:16]
+
+
 def main() -> None:
-    """Train, or go on with what is there."""
+    """Train, or go on with what is there, as the arguments say."""
     parser = argparse.ArgumentParser()
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("out")
     parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--stop-at", type=int, default=-1)
-    parser.add_argument("--pause", type=float, default=0.0)
+    parser.add_argument("--cut-at", type=int, default=-1, help="stop at the first boundary from this step on")
+    parser.add_argument("--pause-s", type=float, default=0.0, help="seconds that each step waits")
     parser.add_argument("--hang-at", type=int, default=-1)
     parser.add_argument("--soft-limit", default="")
     parser.add_argument("--hard-limit", default="")
     parser.add_argument("--on-pressure", default="report")
-    parser.add_argument("--every", type=int, default=0, help="steps between checkpoints; 0: by time, often")
-    chosen = parser.parse_args()
-    cadence = Cadence(
-        checkpoint_every_steps=chosen.every or None,
-        checkpoint_min_s=0.05,
-        checkpoint_max_s=0.05,
-        export_min_s=0.5,
-        export_every_steps=20,
-    )
-    with TrainingSession.open(
-        chosen.kind,
-        total_timesteps=chosen.steps,
-        config={"seed": 3},
-        out=chosen.out,
-        cadence=cadence,
-        metrics_every=20,
-        soft_limit=chosen.soft_limit,
-        hard_limit=chosen.hard_limit,
-        on_pressure=chosen.on_pressure,
-    ) as session:
-        random.seed(session.seed)
-        np.random.seed(session.seed)
-        if chosen.stop_at >= 0:
-            stop_at(session, chosen.stop_at)
-        weights = KINDS[chosen.kind](session, chosen.pause, chosen.hang_at)
-    summary = session.close()
-    print(summary["status"], summary["step"], hashlib.sha256(weights).hexdigest()[:16])
+    chosen = vars(parser.parse_args())
+    summary, digest = train(chosen.pop("kind"), chosen.pop("out"), **chosen)
+    print(summary["status"], summary["step"], digest)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,67 @@
+"""A run that was stopped and continued by another process ends like one that never was, to the last bit."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.crash.runs import assert_sound, checkpoint_bytes, checkpoint_tree, read, train_on
+from tests.crash.trainer import KINDS, train
+
+CARTPOLE = [kind for kind in KINDS if "cartpole" in kind]
+EXACT_BYTES = [kind for kind in KINDS if kind not in CARTPOLE]
+
+
+def equal(one: object, other: object) -> bool:
+    """Whether two trees of arrays and plain values are the same, NaN equal to itself."""
+    np.testing.assert_equal(one, other)
+    return True
+
+
+def assert_same_run(whole: Path, cut: Path, kind: str) -> None:
+    """metrics.csv and the last checkpoint agree byte for byte; with pickled environments, but for clock times."""
+    assert (cut / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+    if kind in EXACT_BYTES:
+        assert checkpoint_bytes(cut) == checkpoint_bytes(whole)
+    else:
+        assert equal(checkpoint_tree(cut), checkpoint_tree(whole))
+    assert_sound(cut)
+
+
+@pytest.mark.parametrize("kind", ["dqn-traffic-2", "ppo-traffic-4", "dqn-cartpole-1", "torch", "walk"])
+def test_a_stopped_run_continues_bit_for_bit_in_a_fresh_process(tmp_path, kind):
+    """Weights, metrics.csv and the last checkpoint do not tell that the run was stopped in between."""
+    summary, weights = train(kind, str(tmp_path / "whole"))
+    assert summary["status"] == "complete"
+    assert summary["exact"] is True
+    stopped, unfinished = train(kind, str(tmp_path / "cut"), cut_at=230)
+    assert stopped["status"] == "stopped"
+    assert 230 <= stopped["step"] < 500
+    assert stopped["resumable"]
+    assert unfinished != weights
+    assert train_on(kind, tmp_path / "cut") == ["complete", str(summary["step"]), weights]
+    assert read(tmp_path / "cut")["sessions"] == 2
+    assert_same_run(tmp_path / "whole", tmp_path / "cut", kind)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_stopped_again_and_again_at_random_steps(tmp_path, kind):
+    """As above for every workload, each session in a process of its own, stopped three times."""
+    whole = train_on(kind, tmp_path / "whole")
+    rng = random.Random(kind)
+    for step in sorted(rng.sample(range(1, 480), 3)):
+        status, at, _ = train_on(kind, tmp_path / "cut", "--cut-at", str(step))
+        assert (status, int(at) >= step) == ("stopped", True) or int(at) >= 500
+    assert train_on(kind, tmp_path / "cut") == whole
+    assert_same_run(tmp_path / "whole", tmp_path / "cut", kind)
+
+
+def test_the_default_cadence_decides_no_result(tmp_path):
+    """Checkpointing at every boundary and never in between end in the same weights and rows."""
+    often, at_each = train("dqn-cartpole-2", str(tmp_path / "often"), every=1, steps=300)
+    _, rarely = train("dqn-cartpole-2", str(tmp_path / "rarely"), every=10**9, steps=300)
+    assert often["status"] == "complete"
+    assert at_each == rarely
+    assert (tmp_path / "often/metrics.csv").read_bytes() == (tmp_path / "rarely/metrics.csv").read_bytes()
