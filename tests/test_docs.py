@@ -56,7 +56,9 @@ def test_make_targets_and_commands_exist(page: Path) -> None:
 def test_readme_figures_are_those_of_the_benchmarks() -> None:
     """Every ratio in the README's benchmark table stands in benchmarks/results.json, to the digits shown."""
     rows = {row["name"]: row for row in json.loads((ROOT / "benchmarks/results.json").read_text())}
-    table = re.findall(r"^\| ([^|]+?) \| ([^|]+?) \| [^|]+ \| <!-- (.+?) -->", (ROOT / "README.md").read_text(), re.M)
+    table = re.findall(
+        r"^\| ([^|]+?) \| ([^|]+?) \| [^|]+ \| <!-- (.+?) -->", (ROOT / "README.md").read_text(), re.M
+    )
     assert table, "the README has no benchmark table"
     for _, shown, name in table:
         number = float(re.sub(r"[^0-9.]", "", shown.split()[0]))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kit.errors import IntegrityError
+from kit.errors import IntegrityError, StorageError
 from kit.harness.atomic import atomic_write
 from kit.harness.run_folder import RunFolder
 
@@ -21,11 +21,14 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises:
         IntegrityError: the file is there but holds no JSON object.
+        StorageError: it cannot be read.
     """
     try:
         data = json.loads(path.read_text())
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise IntegrityError(f"{path} is not valid JSON: {error}.", [str(path)]) from error
     if not isinstance(data, dict):

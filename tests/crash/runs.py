@@ -14,7 +14,7 @@ import pytest
 from kit.harness.heartbeat import Beat, read_beat
 from kit.harness.run_folder import RunFolder
 from kit.harness.verify import verify
-from kit.tensors import decode
+from kit.tensors import decode, encode
 
 Process = subprocess.Popen[str]
 
@@ -81,13 +81,13 @@ def checkpoint_bytes(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in newest(out).iterdir()}
 
 
-def checkpoint_tree(out: Path) -> Any:
-    """Return what the newest checkpoint holds, without the clock times that gymnasium's wrappers keep."""
+def without_clock_times(out: Path) -> dict[str, bytes]:
+    """Return what the newest checkpoint holds, encoded again without the clock times that gymnasium's wrappers keep."""
     tree = decode(checkpoint_bytes(out))["tree"]
     for episode in tree["model"]["episodes"]:
         episode.pop("t")
     tree["model"]["environment"].pop("envs")
-    return tree
+    return encode(tree)
 
 
 def assert_sound(out: Path) -> None:

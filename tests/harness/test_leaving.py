@@ -1,0 +1,62 @@
+import os
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+from kit.harness.leaving import LeavingWatch
+
+LEAVES = """
+from kit.harness.leaving import LeavingWatch
+watch = LeavingWatch(print, lambda: print("left", flush=True), print)
+watch.start()
+if {stop}: watch.stop()
+"""
+
+
+def test_a_signal_is_only_noted_and_the_second_finds_the_handler_of_before():
+    """The first SIGTERM calls back and returns; then the handler that was there is there again."""
+    met: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: met.append(number))
+    try:
+        noted: list[str] = []
+        watch = LeavingWatch(noted.append, lambda: None, noted.append)
+        watch.start()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert (noted, met) == (["SIGTERM"], [])
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert (noted, met) == (["SIGTERM"], [signal.SIGTERM])
+        watch.stop()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_stop_gives_every_handler_back():
+    """After stop() SIGINT is Python's own again."""
+    before = signal.getsignal(signal.SIGINT)
+    watch = LeavingWatch(print, lambda: None, print)
+    watch.start()
+    assert signal.getsignal(signal.SIGINT) != before
+    watch.stop()
+    watch.stop()
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_the_end_of_the_interpreter_is_noticed_unless_stopped():
+    """on_exit() runs at the end of the process, once the watch was not stopped."""
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", LEAVES.format(stop=stop)], check=True, capture_output=True, text=True
+        ).stdout
+        for stop in (False, True)
+    ]
+    assert said == ["left\n", ""]
+
+
+def test_a_cell_that_fails_is_told_with_its_error():
+    """An error before or in a cell is told by name and message; a cell that ends well is not."""
+    told: list[str] = []
+    watch = LeavingWatch(told.append, lambda: None, print)
+    for before, inside in ((None, ValueError("x")), (SyntaxError("y"), None), (None, None)):
+        watch._after_cell(SimpleNamespace(error_before_exec=before, error_in_exec=inside))
+    assert told == ["ValueError: x", "SyntaxError: y"]

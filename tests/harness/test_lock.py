@@ -1,0 +1,62 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from kit.errors import RunLockedError, StorageError
+from kit.harness.lock import FileLock
+
+HOLDER = """
+import sys
+from pathlib import Path
+from kit.harness.lock import FileLock
+with FileLock(Path(sys.argv[1])).acquire():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_process_is_told_who_holds_the_lock(tmp_path):
+    """RunLockedError names the pid; after a SIGKILL of the holder the lock is free at once."""
+    path = tmp_path / "run" / ".kit" / "lock"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(RunLockedError, match=f"pid {holder.pid}") as caught:
+            FileLock(path).acquire()
+        assert caught.value.pid == holder.pid
+        assert str(tmp_path / "run") in str(caught.value)
+        holder.send_signal(signal.SIGKILL)
+    with FileLock(path).acquire():
+        assert path.read_text() == str(os.getpid())
+
+
+def test_a_lock_waits_where_it_is_told_to(tmp_path):
+    """As a context it waits for the holder instead of failing."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path / "lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with holder:
+        assert holder.stdout.readline() == b"held\n"
+        holder.stdin.close()
+        with FileLock(tmp_path / "lock"):
+            assert (tmp_path / "lock").read_text() == str(os.getpid())
+
+
+def test_releasing_is_harmless_and_lets_the_next_one_in(tmp_path):
+    """Released twice, and taken again by another object."""
+    lock = FileLock(tmp_path / "lock").acquire()
+    lock.release()
+    lock.release()
+    FileLock(tmp_path / "lock").acquire().release()
+
+
+def test_an_unwritable_place_is_a_storage_error(tmp_path):
+    """Where the lock cannot be made, the run folder cannot be written, and the message says so."""
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match="cannot be written"):
+        FileLock(tmp_path / "file" / "lock").acquire()

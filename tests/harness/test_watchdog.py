@@ -1,0 +1,184 @@
+"""The watching process against real processes; its clock stands still where a test looks step by step."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kit.harness.archive import verify
+from kit.harness.checkpoints import CheckpointStore
+from kit.harness.clock import SYSTEM_CLOCK, ManualClock
+from kit.harness.finalise import finalise_from_disk
+from kit.harness.lock import FileLock
+from kit.harness.run_folder import RunFolder
+from kit.harness.summary import read_json, write_json
+from kit.harness.watchdog import Watchdog, WatchdogOrders, request_stop, stop_reason
+from kit.harness.watchdog_process import Watch
+from tests.crash.runs import wait_until
+
+IDLE = "import sys; sys.stdin.read()"
+WATCHED = """
+import os, sys
+from pathlib import Path
+from kit.harness.run_folder import RunFolder
+from kit.harness.watchdog import Watchdog
+folder = RunFolder(Path(sys.argv[1]))
+dog = Watchdog(folder, float(sys.argv[2]), float(sys.argv[3]), 1, 0.0)
+dog.start()
+print(dog.pid, flush=True)
+sys.stdin.read()
+dog.stop()
+print("stopped", dog.pid, flush=True)
+"""
+FAR_S = 1e9
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    """A run folder with one checkpoint, of a run that says nothing about its end."""
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    write_json(folder.run_json, {"config_hash": "h", "total_timesteps": 10, "requested_timesteps": 20})
+    CheckpointStore(folder.checkpoints, "h").save(7, {"state": b"s"}, exact=True)
+    return folder
+
+
+@pytest.fixture
+def training() -> Generator[subprocess.Popen[bytes], None, None]:
+    """A process that trains as long as nobody ends it."""
+    with subprocess.Popen([sys.executable, "-c", IDLE], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+def watch_over(folder: RunFolder, pid: int) -> tuple[Watch, ManualClock]:
+    """A watch with its soft deadline in 10 s and its hard one in 20 s."""
+    clock = ManualClock(monotonic=100.0)
+    return Watch(WatchdogOrders(str(folder.root), pid, 110.0, 120.0, 1, 95.0), clock), clock
+
+
+def start_watched(folder: RunFolder, soft_at_s: float, hard_at_s: float) -> subprocess.Popen[str]:
+    """Start a process with a real watchdog."""
+    command = [sys.executable, "-c", WATCHED, str(folder.root), str(soft_at_s), str(hard_at_s)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_the_soft_deadline_asks_once_and_the_hard_one_ends(folder, training):
+    """Before it nothing; at 10 s a stop request that is not repeated; at 20 s the process is dead, all finalised."""
+    watch, clock = watch_over(folder, training.pid)
+    assert watch.look()
+    assert stop_reason(folder) is None
+    clock.advance(10.0)
+    assert watch.look()
+    assert stop_reason(folder) == "soft_deadline"
+    folder.stop_request.unlink()
+    assert watch.look()
+    assert stop_reason(folder) is None
+    clock.advance(10.0)
+    assert not watch.look()
+    training.wait(10)  # psutil has collected its exit code
+    assert not watch.alive()
+    summary = read_json(folder.summary)
+    assert (summary["status"], summary["reason"], summary["step"]) == ("stopped", "hard_deadline", 7)
+    assert summary["resumable"]
+    assert (summary["total_timesteps"], summary["requested_timesteps"]) == (10, 20)
+    assert verify(folder.archive).ok
+
+
+def test_a_process_that_died_is_finalised_as_failed(folder, training):
+    """Whatever ended it, the summary says failed, the step of the last checkpoint, and that it can go on."""
+    watch, _ = watch_over(folder, training.pid)
+    training.kill()
+    training.wait()
+    assert not watch.look()
+    summary = read_json(folder.summary)
+    assert (summary["status"], summary["reason"]) == ("failed", "the training process died")
+    assert summary["resumable"]
+
+
+def test_it_wakes_for_each_deadline_and_looks_twice_a_second(folder, training):
+    """It sleeps half a second at most, less when a deadline comes before, and never spins."""
+    watch, clock = watch_over(folder, training.pid)
+    assert watch.next_look_s() == 0.5
+    clock.advance(9.8)
+    assert watch.next_look_s() == pytest.approx(0.2)
+    clock.advance(5.0)
+    assert watch.next_look_s() == 0.005
+    watch.look()
+    assert watch.next_look_s() == 0.5
+
+
+def test_a_real_watchdog_ends_an_idle_process_with_code_6(folder):
+    """Where the interpreter still turns the process leaves by itself, with exit code 6, and all is finalised."""
+    now = SYSTEM_CLOCK.monotonic()
+    with start_watched(folder, now + 0.3, now + 0.6) as process:
+        assert process.wait(30) == 6
+    wait_until(lambda: read_json(folder.summary).get("reason") == "hard_deadline", "the summary")
+    assert stop_reason(folder) == "soft_deadline"
+
+
+def test_a_run_that_ended_well_is_left_alone(folder):
+    """After stop() the watching process is gone and has written nothing."""
+    with start_watched(folder, FAR_S, FAR_S) as process:
+        dog = psutil.Process(int(process.stdout.readline()))
+        assert process.communicate("")[0] == "stopped None\n"
+        assert process.returncode == 0
+    assert not dog.is_running() or dog.status() == psutil.STATUS_ZOMBIE
+    assert not folder.summary.exists()
+
+
+def test_a_killed_process_is_noticed_and_no_signal_to_its_group_reaches_the_watchdog(folder):
+    """SIGKILL of the whole process group leaves the watchdog alive to make the archive."""
+    with start_watched(folder, FAR_S, FAR_S) as process:
+        dog = psutil.Process(int(process.stdout.readline()))
+        wait_until(
+            lambda: folder.watching.exists() and folder.watching.read_text() == str(dog.pid), "watching"
+        )
+        dog.send_signal(signal.SIGTERM)
+        dog.send_signal(signal.SIGINT)
+        process.kill()
+        process.wait()
+        with FileLock(folder.watching):  # held until everything is finalised
+            assert verify(folder.archive).ok
+    assert read_json(folder.summary)["status"] == "failed"
+
+
+def test_a_killed_watchdog_does_no_harm(folder):
+    """Without its watchdog a process goes on and stops it as usual."""
+    with start_watched(folder, FAR_S, FAR_S) as process:
+        psutil.Process(int(process.stdout.readline())).kill()
+        assert process.communicate("")[0] == "stopped None\n"
+        assert process.returncode == 0
+
+
+def test_a_watchdog_in_this_process_leaves_nothing_open(folder):
+    """Started and stopped twice, it has no process left and warns of nothing."""
+    dog = Watchdog(folder, FAR_S, FAR_S, 1, 0.0)
+    for _ in range(2):
+        dog.start()
+        assert psutil.pid_exists(dog.pid)
+        dog.stop()
+        assert dog.pid is None
+    dog.stop()
+
+
+def test_the_first_reason_to_stop_stays(tmp_path):
+    """A second request, from wherever, does not replace the first."""
+    folder = RunFolder(tmp_path)
+    assert stop_reason(folder) is None
+    request_stop(folder, "SIGTERM")
+    request_stop(folder, "SIGINT")
+    assert stop_reason(folder) == "SIGTERM"
+
+
+def test_finalising_what_holds_nothing_is_a_failed_run_at_step_0(tmp_path):
+    """A run that died before its first checkpoint has a summary and an archive, and cannot be resumed."""
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    summary = finalise_from_disk(folder, status="failed", reason="x", session=1, elapsed_s=3.0)
+    assert (summary["step"], summary["resumable"], summary["exact"]) == (0, False, None)
+    assert verify(folder.archive).ok
