@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 from kit.errors import KitError, UsageError, nearest_match
 
 COMMANDS = ("quick-test", "extrapolate", "run", "verify", "package")
+OPTIONS: set[str] = set()
+"""Every option of every command, for the nearest one to a misspelt one."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,29 +26,38 @@ class Parser(argparse.ArgumentParser):
 
     words: Sequence[str] = ()
 
+    def add_argument(self, *names: str, **settings: Any) -> argparse.Action:
+        """Add an argument, and note its name."""
+        OPTIONS.update(name for name in names if name.startswith("--"))
+        return super().add_argument(*names, **settings)
+
     def error(self, message: str) -> NoReturn:
         """Raise UsageError instead of leaving."""
-        words = [word.partition("=")[0] for word in self.words]
-        legal = [*COMMANDS, *(option for action in self._actions for option in action.option_strings)]
-        nearest = next(
-            (found for word in words if word not in legal and (found := nearest_match(word, legal))), None
-        )
+        options = [word.partition("=")[0] for word in self.words if word.startswith("--")]
+        command = [word for word in self.words if not word.startswith("-")][:1]
+        matches = [nearest_match(word, OPTIONS) for word in options if word not in OPTIONS]
+        matches += [nearest_match(word, COMMANDS) for word in command if word not in COMMANDS]
+        nearest = next(filter(None, matches), None)
         hint = f" Did you mean {nearest!r}?" if nearest else ""
         raise UsageError(f"{message}.{hint}", nearest)
 
 
 def parser(words: Sequence[str] = ()) -> Parser:
     """Return the parser of all commands; ``words`` are those it will get, for its errors."""
-    shared = Parser(add_help=False)
+    shared = Parser(add_help=False, allow_abbrev=False)
     shared.add_argument(
         "--json", action="store_true", default=argparse.SUPPRESS, help="one JSON object on stdout"
     )
     Parser.words = words
-    top = Parser(prog="validation_cli.py", description=__doc__.split("\n")[0], parents=[shared])
+    top = Parser(
+        prog="validation_cli.py", description=__doc__.split("\n")[0], parents=[shared], allow_abbrev=False
+    )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 
     def command(name: str, help_text: str, target: str) -> Parser:
-        made = commands.add_parser(name, help=help_text, description=help_text, parents=[shared])
+        made = commands.add_parser(
+            name, help=help_text, description=help_text, parents=[shared], allow_abbrev=False
+        )
         made.add_argument("target", metavar=target)
         return made
 

@@ -1,0 +1,180 @@
+"""The forecast's arithmetic against numbers worked out by hand, and what it is asked without a quick test."""
+
+import math
+from typing import Any
+
+import pytest
+
+from kit.errors import UsageError
+from kit.harness.cadence import Cadence
+from kit.harness.deadline import Limits
+from kit.harness.run_folder import RunFolder
+from kit.harness.summary import write_json
+from kit.timing.forecast import Measurement, forecast, largest_that_fits, phase_forecast, predicted_s
+from kit.timing.history import Interval
+from kit.timing.plan import PhasePlan, RunPlan, RunPlanner
+from kit.timing.prediction import forecast_of, forecast_of_quick_test, quick_folder
+
+EXACT = Interval(1.0, 0.9, calibrated=True, pairs=9)
+TIMING: dict[str, Any] = {
+    "phases": [
+        {"name": "setup", "count": 1, "total_s": 40.0},
+        {"name": "warm_up", "count": 1, "total_s": 10.0},
+        {"name": "collect", "count": 100, "total_s": 1.0},
+        {"name": "rollout", "count": 200, "total_s": 4.0},
+        {"name": "update", "count": 400, "total_s": 8.0},
+        {"name": "evaluate", "count": 2, "total_s": 3.0},
+        {"name": "checkpoint", "count": 1, "total_s": 0.5},
+        {"name": "finalise", "count": 1, "total_s": 5.0},
+    ],
+    "measured": {
+        "timesteps": 300,
+        "plan": {
+            "phases": {
+                "collect": {"per_step": 1.0, "until_step": 100},
+                "rollout": {"per_step": 1.0, "from_step": 100},
+                "evaluate": {"per_step": 0.01, "fixed": 1.0},
+            },
+            "rates": {"update": "rollout"},
+            "checkpoint_bytes_per_step": 100.0,
+            "checkpoint_up_to_steps": 500,
+        },
+        "log_lines": 30,
+        "log_bytes": 3_000,
+        "checkpoint_cost_s": 0.0,
+        "disk_fixed_bytes": 1_000.0,
+        "disk_per_step_bytes": 2.0,
+        "checkpoint_base_bytes": 10_000.0,
+    },
+}
+MEASURED = Measurement.from_json(TIMING)
+ONCE_S = 40.0 + 10.0 + 5.0
+
+
+def test_each_phase_is_counted_for_the_full_run():
+    """1,000 steps: 100 collected, 900 rolled out, 1,800 updates, 11 evaluations; once is once."""
+    rows = {row["name"]: (row["count"], row["total_s"]) for row in phase_forecast(MEASURED, 1_000)}
+    busy_s = ONCE_S + 1.0 + 900 * 0.02 + 1_800 * 0.02 + 11 * 1.5
+    assert rows == {
+        "setup": (1.0, 40.0),
+        "warm_up": (1.0, 10.0),
+        "finalise": (1.0, 5.0),
+        "collect": (100.0, pytest.approx(1.0)),
+        "rollout": (900.0, pytest.approx(18.0)),
+        "update": (pytest.approx(1_800.0), pytest.approx(36.0)),
+        "evaluate": (11.0, pytest.approx(16.5)),
+        "checkpoint": (pytest.approx(busy_s / 10.0 + 1), pytest.approx((busy_s / 10.0 + 1) * 0.5)),
+    }
+    assert predicted_s(MEASURED, 1_000) == pytest.approx(busy_s + (busy_s / 10 + 1) * 0.5)
+
+
+def test_checkpoints_follow_the_cadence_that_their_cost_gives():
+    """Every 10 min where that is the shortest interval, a run of two minutes has one and a bit."""
+    rows = phase_forecast(MEASURED, 1_000, Cadence(checkpoint_min_s=600))
+    count = next(row["count"] for row in rows if row["name"] == "checkpoint")
+    assert count == pytest.approx(126.5 / 600 + 1)
+
+
+def test_a_run_that_fits_says_so_with_its_reserves():
+    """The verdict asks the upper bound against the soft limit; the safety factor is the limit over the prediction."""
+    found = forecast(
+        MEASURED, 1_000, Limits.resolve(session="1h"), Interval(2.0, 0.9, calibrated=True, pairs=9)
+    )
+    predicted = predicted_s(MEASURED, 1_000)
+    assert (found["verdict"], found["limit_s"]) == ("fit", 3_600)
+    assert (found["low_s"], found["high_s"]) == (predicted / 2, predicted * 2)
+    assert found["safety_factor"] == pytest.approx(3_600 / predicted)
+    assert (found["log_lines"], found["log_bytes"]) == (100, 10_000)
+    assert found["disk_bytes"] == 2 * (1_000 + 2_000 + 2 * (10_000 + 100 * 500))
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(1.01, "fit"), (0.9, "reduce"), (0.5, "split")])
+def test_the_verdict_is_fit_reduce_or_split(share, verdict):
+    """Three quarters of the steps in one session: reduce; fewer: split over as many sessions as it takes."""
+    soft_s = share * predicted_s(MEASURED, 10_000)
+    found = forecast(MEASURED, 10_000, Limits(soft_s, soft_s * 1.1), EXACT)
+    assert found["verdict"] == verdict
+    full, reduced, split = found["options"]
+    assert (full["timesteps"], full["sessions"]) == (10_000, 1)
+    assert reduced["timesteps"] == (
+        5_000 if verdict == "fit" else largest_that_fits(MEASURED, 10_000, soft_s)
+    )
+    assert reduced["predicted_s"] <= soft_s
+    assert split["sessions"] >= 2
+    once_s = predicted_s(MEASURED, 1)
+    assert split["predicted_s"] == pytest.approx(full["predicted_s"] + (split["sessions"] - 1) * once_s)
+    assert split["predicted_s"] / split["sessions"] <= soft_s
+
+
+def test_a_width_of_the_interval_makes_a_verdict_careful():
+    """What fits by the middle of its interval does not fit by its upper end."""
+    soft_s = 1.5 * predicted_s(MEASURED, 10_000)
+    limits = Limits(soft_s, soft_s * 1.1)
+    assert forecast(MEASURED, 10_000, limits, EXACT)["verdict"] == "fit"
+    wide = forecast(MEASURED, 10_000, limits, Interval(2.0, 0.9, calibrated=True, pairs=9))
+    assert wide["verdict"] == "split"
+    assert wide["options"][1]["predicted_s"] * 2 <= soft_s
+
+
+def test_a_session_shorter_than_its_setup_never_ends():
+    """Where not even one step fits, splitting does not help, and the forecast says never instead of dividing."""
+    found = forecast(MEASURED, 1_000, Limits(30.0, 40.0), EXACT)
+    assert found["verdict"] == "split"
+    assert (found["options"][2]["sessions"], found["options"][2]["predicted_s"]) == (0, math.inf)
+
+
+def test_the_largest_that_fits_fits_and_one_more_does_not():
+    """Found by bisection, between nothing and everything."""
+    limit_s = predicted_s(MEASURED, 777) + 1e-9
+    assert largest_that_fits(MEASURED, 10_000, limit_s) == 777
+    assert largest_that_fits(MEASURED, 700, limit_s) == 700
+    assert largest_that_fits(MEASURED, 10_000, 1.0) == 0
+
+
+def test_a_forecast_of_nothing_is_refused():
+    """Less than one step, and a folder whose run measured nothing, are UsageErrors."""
+    with pytest.raises(UsageError, match="at least 1, not 0"):
+        forecast(MEASURED, 0, Limits.resolve(), EXACT)
+    for timing in ({}, {"phases": TIMING["phases"]}, TIMING | {"phases": []}):
+        with pytest.raises(UsageError, match="run `quick-test` first"):
+            Measurement.from_json(timing)
+
+
+def test_units_of_a_plan_are_fixed_and_by_step():
+    """fixed + per_step within its range; a rate follows another phase as measured; an unplanned one stays."""
+    assert PhasePlan(2.0, 0.5, from_step=100, until_step=300).count(1_000) == 102.0
+    assert PhasePlan(2.0, 0.5, from_step=100).count(50) == 2.0
+    plan = RunPlan({"rollout": PhasePlan(0, 1.0)}, {"update": "rollout"})
+    assert plan.count("update", 1_000, {"rollout": 50, "update": 25}) == 500.0
+    assert plan.count("update", 1_000, {}) == 0.0
+    assert plan.count("other", 1_000, {"other": 3}) == 3
+
+
+def test_a_plan_comes_back_from_its_file():
+    """What a workload said of its run is what a later forecast reads."""
+    planner = RunPlanner()
+    planner.units("test", fixed=20)
+    planner.units("rollout", per_step=1.0, from_step=3, until_step=9)
+    planner.rate("update", of="rollout")
+    planner.checkpoint(bytes_per_step=8.0, up_to_steps=5)
+    assert RunPlan.from_json(planner.plan.as_json()) == planner.plan
+    assert planner.plan.checkpoint_bytes(10.0, 100) == 50.0
+
+
+def test_a_run_is_forecast_from_the_quick_test_of_the_same_settings_beside_it(tmp_path):
+    """With another setting there, or none finished, there is no forecast; elsewhere it is a UsageError."""
+    folder = RunFolder(tmp_path / "run")
+    beside = quick_folder(folder)
+    assert beside.root.name == "run-quick"
+    assert forecast_of_quick_test(folder, {"seed": 1}, Limits.resolve()) is None
+    beside.create()
+    write_json(beside.run_json, {"config": {"seed": 1}, "requested_timesteps": 1_000})
+    assert forecast_of_quick_test(folder, {"seed": 1}, Limits.resolve()) is None
+    write_json(beside.timing, TIMING)
+    found = forecast_of_quick_test(folder, {"seed": 1}, Limits.resolve())
+    assert found["total_timesteps"] == 1_000
+    assert found["predicted_s"] == pytest.approx(predicted_s(MEASURED, 1_000))
+    assert forecast_of_quick_test(folder, {"seed": 2}, Limits.resolve()) is None
+    assert forecast_of(beside, 50, Limits.resolve())["total_timesteps"] == 50
+    with pytest.raises(UsageError, match="no run.json"):
+        forecast_of(folder, None, Limits.resolve())
