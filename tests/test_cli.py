@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,17 @@ def completed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture(scope="module", autouse=True)
+def hung(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Cli]]:
+    """A run whose first step never returns, started early: until its hard deadline the other tests go on."""
+    out = tmp_path_factory.mktemp("hung") / "run"
+    process = start("run", out, "--set", "hang_at=0", "--soft-limit", "10", "--hard-limit", "11")
+    yield out, process
+    if process.poll() is None:
+        process.kill()
+        process.communicate()
+
+
 @pytest.fixture
 def copy(completed: Path, tmp_path: Path) -> Path:
     """A copy of the complete run."""
@@ -68,7 +80,7 @@ def copy(completed: Path, tmp_path: Path) -> Path:
 
 def assert_finishes_like(out: Path, completed: Path) -> None:
     """Called again, the run completes, with the rows of the one that nothing happened to."""
-    code, summary, errors = call("run", out, "--set", "total_timesteps=400", "--set", "pause_s=0.005")
+    code, summary, errors = call("run", out, "--set", "total_timesteps=400")
     assert (code, summary["status"], summary["step"]) == (0, "complete", 400), errors
     assert (out / "metrics.csv").read_bytes() == (completed / "metrics.csv").read_bytes()
     assert_sound(out)
@@ -160,6 +172,7 @@ def test_a_stopped_run_continues_and_settings_of_the_notebook_itself_are_refused
     assert_finishes_like(out, completed)
 
 
+@pytest.mark.slow
 def test_fresh_moves_a_run_aside(copy):
     """--fresh starts anew and keeps the old run, byte for byte, beside it."""
     before = contents(copy)
@@ -196,6 +209,7 @@ def test_a_killed_kernel_is_a_failure_that_can_be_continued(tmp_path, completed)
     assert_finishes_like(tmp_path / "run", completed)
 
 
+@pytest.mark.slow
 def test_a_killed_command_stops_its_run_softly(tmp_path, completed):
     """SIGKILL of the command: nobody trains on unseen, the run stops with a checkpoint and can be continued."""
     out = tmp_path / "run"
@@ -217,14 +231,16 @@ def test_a_killed_command_stops_its_run_softly(tmp_path, completed):
     assert_finishes_like(out, completed)
 
 
-def test_the_hard_deadline_ends_a_hung_notebook_with_exit_6(tmp_path):
+def test_the_hard_deadline_ends_a_hung_notebook_with_exit_6(hung):
     """A native call that keeps the interpreter's lock: exit 6, stopped at the hard deadline, archived."""
-    arguments = ("--set", "hang_at=150", "--set", "pause_s=0.005", "--soft-limit", "5", "--hard-limit", "6")
-    code, summary, errors = call("run", tmp_path / "run", *arguments)
+    out, process = hung
+    code, output, errors = finish(process)
+    summary = json.loads(output)
     assert code == 6, errors
     assert (summary["status"], summary["reason"]) == ("stopped", "hard_deadline")
-    assert_sound(tmp_path / "run")
-    assert (tmp_path / "run/artifacts.zip").exists()
+    assert 11 <= summary["elapsed_s"] < 40
+    assert_sound(out)
+    assert (out / "artifacts.zip").exists()
 
 
 @pytest.mark.parametrize(
@@ -318,12 +334,15 @@ def test_a_quick_test_forecasts_always_fresh_and_the_run_remembers(tmp_path, cap
     """It exits 0 with a forecast, again from step 0; extrapolate asks it; the run beside it carries the forecast."""
     quick = tmp_path / "run-quick"
     settings = ("--set", "total_timesteps=400")
+    stale = quick / "stale"
     for _ in range(2):
         code, summary, errors = call("quick-test", quick, *settings)
         assert code == 0, errors
         assert (summary["step"], summary["sessions"]) == (20, 1)
         assert summary["forecast"]["total_timesteps"] == 400
         assert summary["forecast"]["verdict"] == "fit"
+        assert not stale.exists()
+        stale.touch()
     assert not quick.with_name("run-quick.old-1").exists()
     code, output, _ = main(capsys, "extrapolate", str(quick), "--timesteps", "800", "--limit", "1h", "--json")
     found = json.loads(output)

@@ -37,52 +37,62 @@ class SessionCallback(BaseCallback):
         self._restored = restored
         self._tell = session.log.step
         self._go = True
+        self._timer = session.timer
         self._updates = 0
         self._steps = 0
+        self._starts = 0
         self._every = session.metrics_every
         self._measured, self._evaluated, self._best = 0, 0, None
         if restored is not None:
             marks = restored["callback"]
             self._measured, self._evaluated, self._best = marks["measured"], marks["evaluated"], marks["best"]
+        self._next = self._next_measurement()
 
     def _on_step(self) -> bool:
         return self._go
 
     def on_step(self) -> bool:
-        """Whether to go on, and the step for log rules that count steps; nothing else, at every step."""
-        self._tell(self.model.num_timesteps)
-        return self._go and self.model.num_timesteps < self._session.total_timesteps
+        """Whether to go on; nothing else, since this runs at every step."""
+        return self._go
 
     def _on_training_start(self) -> None:
         self._steps, self._updates = self.model.num_timesteps, int(getattr(self.model, "_n_updates", 0))
+        self._starts = int(getattr(self.model, "learning_starts", 0))
+        self._timer.count_with(self._account)
 
     def _on_rollout_start(self) -> None:
-        session, model = self._session, self.model
-        step = model.num_timesteps
-        self._account(step)
+        step = self.model.num_timesteps
         if self._restored is not None:
             self._state.restore_generators(self._restored["model"])
             self._restored = None
-        elif step // self._every > self._measured // self._every or self._evaluation_due(step):
+        elif step >= self._next:
             self.measure()
-        learns = step >= getattr(model, "learning_starts", 0)
-        if not session.boundary(step, self.capture):
+        self._tell(step)
+        # A reduced total may lie before the one that SB3 was given.
+        if not self._session.boundary(step, self.capture) or step >= self._session.total_timesteps:
             self._go = False
-        session.timer.switch("rollout" if learns else "collect")
+        self._timer.switch("rollout" if step >= self._starts else "collect")
 
     def _on_rollout_end(self) -> None:
-        self._session.timer.switch("update")
+        self._timer.switch("update")
 
-    def _account(self, step: int) -> None:
-        """Credit the phases with the environment and gradient steps since the last boundary."""
-        timer = self._session.timer
-        starts = getattr(self.model, "learning_starts", 0)
-        collected = max(0, min(step, starts) - self._steps)
+    def _account(self) -> None:
+        """Credit the phases with the environment and gradient steps since the last time."""
+        timer, step = self._timer, self.model.num_timesteps
+        collected = max(0, min(step, self._starts) - self._steps)
         timer.add_count("collect", collected)
         timer.add_count("rollout", step - self._steps - collected)
         updates = int(getattr(self.model, "_n_updates", 0))
         timer.add_count("update", updates - self._updates)
         self._steps, self._updates = step, updates
+
+    def _next_measurement(self) -> int:
+        """The environment step from which the next row is due: a multiple of its interval past the last one."""
+        row = (self._measured // self._every + 1) * self._every
+        if self._evaluation is None:
+            return row
+        every = self._evaluation.every
+        return min(row, (self._evaluated // every + 1) * every)
 
     def _evaluation_due(self, step: int) -> bool:
         evaluation = self._evaluation
@@ -99,6 +109,7 @@ class SessionCallback(BaseCallback):
         if step > self._measured:
             self._session.record_row(step, row)
         self._measured = step
+        self._next = self._next_measurement()
 
     def _training_metrics(self) -> dict[str, float | None]:
         episodes = self.model.ep_info_buffer or ()
@@ -139,6 +150,5 @@ class SessionCallback(BaseCallback):
 
     def finish(self) -> None:
         """Training has reached its total: measure the end and take the last checkpoint."""
-        self._account(self.model.num_timesteps)
         self.measure(final=True)
         self._session.training_done(self.model.num_timesteps, self.capture)

@@ -59,6 +59,7 @@ class PhaseTimer:
         self._since = clock.monotonic() if began is None else began
         self._cpu_since: float | None = 0.0 if began is not None else clock.cpu()
         self._current.visits = 1
+        self._counters: list[Callable[[], None]] = []
 
     @property
     def current(self) -> str:
@@ -104,9 +105,15 @@ class PhaseTimer:
         """Credit a phase with units done, apart from its time."""
         self._phase(name).count += count
 
+    def count_with(self, counter: Callable[[], None]) -> None:
+        """Have ``counter`` credit its units (``add_count``) whenever they are read, not on the hot path."""
+        self._counters.append(counter)
+
     def rows(self) -> list[dict[str, float | str]]:
         """Return a row a phase up to this instant, in the order of PHASES, others after them."""
         self.switch(self._current.name)
+        for counter in self._counters:
+            counter()
         known: Sequence[str] = [name for name in PHASES if name in self.phases]
         others = [name for name in self.phases if name not in PHASES]
         return [self.phases[name].as_row() for name in [*known, *others]]

@@ -86,10 +86,15 @@ def test_the_forecast_stands_beside_what_was(actual_s, says):
 
 def test_results_stand_in_a_table_with_intervals():
     """A row a controller with delay and queue, and the agent's difference with its interval."""
-    text = results_text({"evaluation": results()["evaluation"] if "evaluation" in results() else results()})
+    made = results()
+    made["evaluation"]["differences"] = [
+        {"baseline": "max-pressure", "mean_s": -3.9, "low_s": -4.2, "high_s": -3.6}
+    ]
+    text = results_text(made)
     for name in ("dqn", "max-pressure", "best fixed time", "fixed 30/30"):
         assert name in text
-    assert text.count(" to ") == 3
+    assert "-3.90 (-4.20 to -3.60)" in text
+    assert text.count(" to ") == 1
     assert "20 test days" in text
 
 

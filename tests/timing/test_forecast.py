@@ -141,7 +141,7 @@ def test_a_forecast_of_nothing_is_refused():
 
 
 def test_units_of_a_plan_are_fixed_and_by_step():
-    """fixed + per_step within its range; a rate follows another phase as measured; an unplanned one stays."""
+    """Units are fixed + per_step within its range; a rate follows another phase as measured; an unplanned one stays."""
     assert PhasePlan(2.0, 0.5, from_step=100, until_step=300).count(1_000) == 102.0
     assert PhasePlan(2.0, 0.5, from_step=100).count(50) == 2.0
     plan = RunPlan({"rollout": PhasePlan(0, 1.0)}, {"update": "rollout"})
@@ -176,5 +176,5 @@ def test_a_run_is_forecast_from_the_quick_test_of_the_same_settings_beside_it(tm
     assert found["predicted_s"] == pytest.approx(predicted_s(MEASURED, 1_000))
     assert forecast_of_quick_test(folder, {"seed": 2}, Limits.resolve()) is None
     assert forecast_of(beside, 50, Limits.resolve())["total_timesteps"] == 50
-    with pytest.raises(UsageError, match="no run.json"):
+    with pytest.raises(UsageError, match=r"no run\.json"):
         forecast_of(folder, None, Limits.resolve())

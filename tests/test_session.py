@@ -1,0 +1,332 @@
+"""The session in this process: what it refuses, resumes, records and leaves, with real files."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kit import TrainingSession
+from kit.errors import ConfigMismatchError, RunLockedError, StorageError, UnknownNameError, UsageError
+from kit.harness.cadence import Cadence
+from kit.harness.clock import SYSTEM_CLOCK, ManualClock
+from kit.harness.deadline import Deadline, Limits
+from kit.harness.run_folder import RunFolder
+from kit.harness.scaling import TimestepScaler
+from kit.harness.watchdog import request_stop
+from kit.launched import given_parameters, handed_over, launched_at
+from kit.opening import folder_of
+from kit.options import SessionOptions
+from kit.pace import Pace
+from kit.pressure import Pressure
+from kit.report.process import ReportProcess
+from tests.crash.runs import assert_sound, contents, read
+from tests.crash.walk import Walk
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most tests here do without figures and page: those take longer than everything else together."""
+    if request.node.name != "test_a_complete_run_leaves_rows_checkpoint_summary_and_archive":
+        monkeypatch.setattr(ReportProcess, "_ask", lambda *_: False)
+
+
+def open_session(out: Path, steps: int = 40, seed: int = 1, **options: Any) -> TrainingSession:
+    """Open a session that looks at everything at each boundary."""
+    options = {"cadence": Cadence(checkpoint_every_steps=10)} | options
+    return TrainingSession.open("walk", total_timesteps=steps, config={"seed": seed}, out=out, **options)
+
+
+def walk_on(session: TrainingSession, until: int | None = None) -> Walk:
+    """Walk to the end, or break off in the middle of a step."""
+    np.random.seed(0)
+    walk = Walk(session.seed)
+    session.register(walk=walk)
+    for step in session.steps():
+        if step == until:
+            raise RuntimeError("broken off")
+        session.record(distance=walk.advance())
+    return walk
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """The folder of a run with settings of its own, stopped at step 0."""
+    with open_session(tmp_path / "run") as session:
+        session.declare(rate=0.1)
+        request_stop(session.folder, "a test")
+        walk_on(session)
+    return tmp_path / "run"
+
+
+def test_a_complete_run_leaves_rows_checkpoint_summary_and_archive(tmp_path):
+    """Forty steps, forty rows, status complete; close() again returns the same summary."""
+    with open_session(tmp_path / "run") as session:
+        walk_on(session)
+        assert session.trained
+    summary = session.close()
+    assert (summary["status"], summary["step"], summary["exact"]) == ("complete", 40, True)
+    rows = (tmp_path / "run/metrics.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["step", *map(str, range(1, 41))]
+    assert (tmp_path / "run/report.html").stat().st_size > 0
+    assert_sound(tmp_path / "run")
+
+
+def test_other_settings_are_refused_at_opening_and_nothing_changes(stopped):
+    """ConfigMismatchError names what differs; the folder is as it was, and the run can go on."""
+    before = contents(stopped)
+    with pytest.raises(ConfigMismatchError, match="seed: 1 there, 2 asked for"):
+        open_session(stopped, seed=2)
+    with pytest.raises(ConfigMismatchError, match="total_timesteps: 40 there, 41 asked for"):
+        open_session(stopped, steps=41)
+    assert contents(stopped) == before
+    with open_session(stopped) as session:
+        session.declare(rate=0.1)
+        walk_on(session)
+    assert read(stopped)["status"] == "complete"
+
+
+def test_other_declared_settings_are_refused_and_nothing_changes(stopped):
+    """Hyperparameters differ only once they are declared: still not a byte of the run changes."""
+    before = contents(stopped)
+    session = open_session(stopped)
+    with pytest.raises(ConfigMismatchError, match=r"rate: 0\.1 there, 0\.2 asked for"), session:
+        session.declare(rate=0.2)
+    assert contents(stopped) == before
+    open_session(stopped, fresh=True).close()
+    assert contents(stopped.with_name("run.old-1")) == before
+
+
+def test_settings_cannot_be_declared_too_late(tmp_path):
+    """After the first restore the hash is fixed."""
+    with open_session(tmp_path / "run") as session:
+        session.restore()
+        with pytest.raises(UsageError, match="must come before"):
+            session.declare(rate=0.1)
+
+
+def test_a_run_that_failed_before_its_settings_were_known_can_be_run_again(tmp_path):
+    """A bug between open() and declare() leaves no run that the next attempt would contradict."""
+    with pytest.raises(ZeroDivisionError), open_session(tmp_path / "run"):
+        _ = 1 / 0
+    assert read(tmp_path / "run")["status"] == "failed"
+    with open_session(tmp_path / "run") as session:
+        session.declare(rate=0.1)
+        walk_on(session)
+    assert read(tmp_path / "run")["status"] == "complete"
+    assert read(tmp_path / "run", "run.json")["config"]["rate"] == 0.1
+
+
+def test_an_error_fails_the_run_and_keeps_its_checkpoint(tmp_path):
+    """The error surfaces as it is; the summary says failed and why; the next session goes on from the checkpoint."""
+    with pytest.raises(RuntimeError, match="broken off"), open_session(tmp_path / "run") as session:
+        walk_on(session, until=25)
+    summary = read(tmp_path / "run")
+    assert (summary["status"], summary["reason"]) == ("failed", "RuntimeError: broken off")
+    assert summary["resumable"]
+    assert_sound(tmp_path / "run")
+    with open_session(tmp_path / "run") as session:
+        session.register(walk=Walk(1))
+        first = next(iter(session.steps()))
+    assert first == 20
+
+
+def test_a_keyboard_interrupt_stops(tmp_path):
+    """A person who interrupts gets a stopped run, not a failed one."""
+    with pytest.raises(KeyboardInterrupt), open_session(tmp_path / "run"):
+        raise KeyboardInterrupt
+    assert read(tmp_path / "run")["status"] == "stopped"
+
+
+def test_a_second_session_on_a_folder_is_refused(tmp_path):
+    """RunLockedError in the same process too; after the first has closed the folder is free."""
+    with open_session(tmp_path / "run"), pytest.raises(RunLockedError):
+        open_session(tmp_path / "run")
+    open_session(tmp_path / "run").close()
+
+
+def test_a_quick_test_is_short_and_always_fresh(tmp_path):
+    """A twentieth of the steps, 20 at least; run again it starts at step 0 and moves the last one aside."""
+    for _ in range(2):
+        with open_session(tmp_path / "run", steps=1_000, quick_test=True) as session:
+            assert session.total_timesteps == 50
+            walk_on(session)
+        summary = read(tmp_path / "run")
+        assert (summary["status"], summary["step"], summary["sessions"]) == ("complete", 50, 1)
+    assert read(tmp_path / "run", "timing.json")["measured"]["timesteps"] == 50
+    assert (tmp_path / "run.old-1").exists()
+
+
+def test_a_quick_test_and_a_run_do_not_continue_each_other(tmp_path):
+    """A full run does not pick up the folder of a quick test."""
+    with open_session(tmp_path / "run", quick_test=True) as session:
+        walk_on(session)
+    with pytest.raises(ConfigMismatchError, match="quick_test: True there, False asked for"):
+        open_session(tmp_path / "run")
+
+
+def test_other_objects_than_those_saved_are_refused(tmp_path):
+    """The checkpoint's names and the registered ones are told."""
+    with pytest.raises(RuntimeError), open_session(tmp_path / "run") as session:
+        walk_on(session, until=15)
+    with open_session(tmp_path / "run") as session:
+        session.register(stroll=Walk(1))
+        with pytest.raises(UsageError, match=r"holds \['walk'\], registered are \['stroll'\]"):
+            next(iter(session.steps()))
+
+
+def test_what_has_no_state_cannot_be_registered(tmp_path):
+    """The name of the object is in the message."""
+    with (
+        open_session(tmp_path / "run") as session,
+        pytest.raises(UsageError, match="'thing' cannot be registered"),
+    ):
+        session.register(thing=object())
+
+
+def test_other_threads_make_a_resume_inexact_and_say_so(tmp_path):
+    """The thread count changes last bits: the summary of the second session repeats why it is not exact."""
+    with open_session(tmp_path / "run") as session:
+        request_stop(session.folder, "a test")
+        walk_on(session)
+    with open_session(tmp_path / "run", threads=2) as session:
+        walk_on(session)
+    summary = read(tmp_path / "run")
+    assert summary["exact"] is False
+    assert "threads differ" in summary["inexact_reason"]
+
+
+@pytest.mark.parametrize("steps", [0, -5, True])
+def test_a_run_of_no_steps_is_refused(tmp_path, steps):
+    """Nothing is created."""
+    with pytest.raises(UsageError, match="total_timesteps must be at least 1"):
+        open_session(tmp_path / "run", steps=steps)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "error", "says"),
+    [
+        ({"on_presure": "reduce"}, UnknownNameError, "on_pressure"),
+        ({"on_pressure": "shrink"}, UnknownNameError, "report, tiers"),
+        ({"soft_limit": "10 parsecs"}, UsageError, "10 parsecs"),
+        ({"metrics_every": 0}, UsageError, "metrics_every must be at least 1"),
+        ({"threads": 0}, UsageError, "threads must be at least 1"),
+    ],
+)
+def test_bad_options_are_named(tmp_path, option, error, says):
+    """An unknown option, value or duration is named with what is legal; nothing is created."""
+    with pytest.raises(error, match=says):
+        open_session(tmp_path / "run", **option)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unwritable_folder_is_a_storage_error(tmp_path):
+    """Named, and before anything has been computed."""
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match="cannot be"):
+        open_session(tmp_path / "file" / "run")
+
+
+def test_a_folder_is_runs_slash_notebook_unless_given(tmp_path, monkeypatch):
+    """Beside it, a quick test has its own; --out is the run folder itself."""
+    monkeypatch.chdir(tmp_path)
+    assert folder_of("x", "", quick_test=False).root == tmp_path / "runs/x"
+    assert folder_of("x", "", quick_test=True).root == tmp_path / "runs/x-quick"
+    assert folder_of("x", "here", quick_test=True).root == tmp_path / "here"
+
+
+def test_explicit_limits_are_told_from_defaults():
+    """Only what somebody gave counts from the launch of the command."""
+    assert not SessionOptions().limits_given
+    assert SessionOptions(session_limit="1h").limits_given
+    assert SessionOptions().limits(9 * 3600.0).soft_s == pytest.approx(0.875 * 9 * 3600)
+    assert SessionOptions(soft_limit="20").limits(9 * 3600.0).soft_s == 20.0
+
+
+def test_the_command_line_hands_over_its_launch_and_parameters(monkeypatch):
+    """An absolute monotonic time and the parameters come through the environment to the last bit."""
+    assert (launched_at(), given_parameters()) == (None, None)
+    for name, value in handed_over(1234.1 + 1e-9, {"seed": 1, "x": [None]}).items():
+        monkeypatch.setenv(name, value)
+    assert launched_at() == 1234.1 + 1e-9
+    assert given_parameters() == {"seed": 1, "x": [None]}
+
+
+def made_pace(
+    tmp_path: Path, soft_s: float = 100.0, *, every_boundary: bool = False
+) -> tuple[Pace, ManualClock]:
+    """A pace with its soft deadline in that many seconds."""
+    clock = ManualClock()
+    deadline = Deadline(Limits(soft_s, soft_s + 10), clock.monotonic(), clock)
+    return Pace(RunFolder(tmp_path), deadline, every_boundary=every_boundary), clock
+
+
+def test_a_boundary_is_looked_at_four_times_a_second(tmp_path):
+    """Between two looks it costs a comparison; where checkpoints go by steps each one is looked at."""
+    pace, clock = made_pace(tmp_path)
+    looked = []
+    for _ in range(100):
+        looked.append(pace.look_due())
+        clock.advance(0.0625)
+    assert sum(looked) == 25
+    pace, _ = made_pace(tmp_path, every_boundary=True)
+    assert all(pace.look_due() for _ in range(10))
+
+
+def test_a_run_stops_at_the_last_boundary_before_the_soft_deadline(tmp_path):
+    """With 8 s between boundaries the one 4 s before the deadline is the last; the first never is."""
+    pace, clock = made_pace(tmp_path)
+    pace.look_due()
+    assert pace.stop_wish() is None
+    for _ in range(11):
+        clock.advance(8.0)
+        assert pace.look_due()
+        assert pace.stop_wish() is None
+    clock.advance(8.0)
+    pace.look_due()
+    assert pace.stop_wish() == "soft_deadline"
+
+
+def test_a_wish_comes_before_the_deadline(tmp_path):
+    """A signal's name or a stop file ends a run at its next boundary."""
+    pace, _ = made_pace(tmp_path)
+    pace.look_due()
+    request_stop(RunFolder(tmp_path), "a person")
+    assert pace.stop_wish() == "a person"
+    pace.wish = "SIGTERM"
+    assert pace.stop_wish() == "SIGTERM"
+
+
+def test_pressure_is_told_and_reserves_what_follows_training(caplog):
+    """The tests after training, as forecast, and two gaps are kept free; the change is a warning."""
+    clock = ManualClock()
+    scaler = TimestepScaler(10_000, 100.0, on_pressure="reduce")
+    pressure = Pressure(scaler, Deadline(Limits(100.0, 110.0), clock.monotonic(), clock))
+    rows = [{"name": name, "total_s": 10.0} for name in ("setup", "rollout", "test", "finalise")]
+    pressure.expect_after_training({"phases": rows})
+    assert not pressure.observe(0, 5.0)
+    clock.advance(10.0)
+    with caplog.at_level(logging.WARNING):
+        assert pressure.observe(100, 5.0)
+    assert scaler.total_timesteps == 100 + (100 - 10 - 20 - 10) * 10
+    assert "the total is reduced from 10,000 to 700 steps" in caplog.text
+
+
+def test_reductions_of_all_sessions_stay_on_record(tmp_path):
+    """What an earlier session reduced holds for the next one, and both changes are in run.json."""
+    limit = SYSTEM_CLOCK.monotonic()
+    for number, total in ((1, 30), (2, 20)):
+        with open_session(tmp_path / "run", on_pressure="reduce") as session:
+            session.scaler.soft_limit_s = float("inf")
+            session.restore()
+            session.scaler.observe(0, 0.0)
+            session.scaler.soft_limit_s = float(total)
+            session.scaler.observe(1, 1.0)
+            session._write_record()
+            assert session.total_timesteps == total
+            assert len(read(tmp_path / "run", "run.json")["scalings"]) == number
+    assert limit < SYSTEM_CLOCK.monotonic()
+    assert read(tmp_path / "run", "run.json")["total_timesteps"] == 20
+    assert read(tmp_path / "run", "run.json")["requested_timesteps"] == 40
