@@ -73,14 +73,24 @@ def parser(words: Sequence[str] = ()) -> Parser:
         )
         made.add_argument("--soft-limit", default="", metavar="TIME", help="finish in time after this long")
         made.add_argument("--hard-limit", default="", metavar="TIME", help="finalise at once after this long")
-    full.add_argument("--on-pressure", default="report", metavar="WHAT", help="report, reduce or tiers")
+    full.add_argument("--on-pressure", default="", metavar="WHAT", help="report, reduce or tiers")
     full.add_argument("--fresh", action="store_true", help="move a run that is there aside")
     again = command("extrapolate", "the forecast again, for other steps or limits", "RUN")
-    again.add_argument("--timesteps", type=int, metavar="N", help="total steps; by default those of the run")
+    again.add_argument(
+        "--timesteps", type=whole_number, metavar="N", help="total steps; by default those of the run"
+    )
     again.add_argument("--limit", default="12h", metavar="TIME", help="what the machine grants in all")
     command("verify", "check the checksums of an archive, a run folder or a checkpoint", "PATH")
     command("package", "make the archive from whatever a dead run left", "RUN")
     return top
+
+
+def whole_number(text: str) -> int:
+    """Read ``24_000`` or ``2e6``, like ``--set`` does."""
+    value = float(text)
+    if value != int(value):
+        raise ValueError(text)
+    return int(value)
 
 
 def quick_test(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
@@ -148,18 +158,23 @@ def _launch(arguments: argparse.Namespace, *, quick_test: bool) -> Any:
     from kit.errors import choose
     from kit.harness.scaling import ON_PRESSURE
     from kit.notebooks import find_notebook, parse_settings
-    from kit.notebooks.launch import Launch, parameters_of
+    from kit.notebooks.launch import Launch, parameters_of, refuse_options
     from kit.notebooks.progress import RunProgress
 
     notebook = find_notebook(arguments.target)
+    refuse_options(arguments.set)
     values = parse_settings(arguments.set, parameters_of(notebook))
-    options = {
+    offered = {
         "soft_limit": arguments.soft_limit,
         "hard_limit": arguments.hard_limit,
         "session_limit": arguments.limit,
-        "on_pressure": getattr(arguments, "on_pressure", "report"),
+        "on_pressure": getattr(arguments, "on_pressure", ""),
     }
-    choose("on_pressure", options["on_pressure"], dict.fromkeys(ON_PRESSURE))
+    options = {
+        name: value for name, value in offered.items() if value
+    }  # the notebook's own defaults hold else
+    if "on_pressure" in options:
+        choose("on_pressure", options["on_pressure"], dict.fromkeys(ON_PRESSURE))
     _limits(arguments)  # a limit that cannot be read is refused before a kernel is started
     progress = RunProgress(notebook.stem, sys.stderr)
     return Launch(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from kit.harness.outputs import RobustOutputManager
 from kit.harness.provenance import versions
-from kit.harness.summary import read_json, write_json
+from kit.harness.summary import COMPLETE, read_json, write_json
+from kit.runtime import device_in_use, threads_in_use
 from kit.tensors import decode, encode, snapshot
 from kit.timing.measurement import measured_of
 
@@ -49,16 +50,20 @@ class Keeper:
         if newest is None or saved is None:
             logger.info("A fresh run of %s steps.", f"{session.total_timesteps:,}")
             return None
+        if not newest.exact and session.exact:
+            why = newest.extra.get("inexact_reason") or "it was said when the checkpoint was written"
+            session.inexact(str(why))
         self._note_runtime(newest.extra.get("runtime", {}))
         logger.info("Resumed at step %s of %s.", f"{session.step:,}", f"{session.total_timesteps:,}")
         self.trained = bool(saved["trained"])
         return saved["tree"]
 
     def _runtime(self) -> dict[str, Any]:
-        return {"threads": self._session.options.threads, "versions": versions()}
+        threads = threads_in_use(self._session.options.threads)
+        return {"threads": threads, "device": device_in_use(), "versions": versions()}
 
     def _note_runtime(self, there: Mapping[str, Any]) -> None:
-        """Thread count and versions change results in the last bits: say so when they are not those of before."""
+        """Thread count, device and versions change results in the last bits: say so when they are not those of before."""
         here = self._runtime()
         changed = [name for name in here if there.get(name) != here[name]]
         if changed and self._session.exact:
@@ -69,7 +74,7 @@ class Keeper:
         session = self._session
         with session.phase("checkpoint"):
             tree = snapshot({"tree": capture(), "trained": self.trained})
-            extra = {"runtime": self._runtime()}
+            extra = {"runtime": self._runtime(), "inexact_reason": session.inexact_reason}
             self._outputs.save_checkpoint(step, lambda: encode(tree), exact=session.exact, extra=extra)
 
     def export(self, step: int) -> None:
@@ -83,7 +88,7 @@ class Keeper:
     def note_progress(self, step: int) -> None:
         """Write the session's entry of the ledger."""
         session = self._session
-        session.entry.last_step, session.entry.elapsed_s = step, round(session.deadline.elapsed_s(), 3)
+        session.entry.last_step, session.entry.elapsed_s = step, round(session.elapsed_s(), 3)
         session.ledger.save()
 
     def finalise(self, status: str, reason: str, write_report: Callable[[], object]) -> dict[str, Any]:

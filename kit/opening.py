@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from pathlib import Path
 
-from kit.harness.clock import Clock
+from kit.harness.clock import Clock, process_age_s
 from kit.harness.deadline import Deadline
 from kit.harness.lock import FileLock
 from kit.harness.platform import detect, session_began
@@ -22,6 +24,28 @@ def deadline_of(options: SessionOptions, clock: Clock) -> Deadline:
     platform = detect()
     began = session_began(platform, launched_at(), options.limits_given, clock)
     return Deadline(options.limits(platform.session_limit_s), began, clock)
+
+
+def launched_s(clock: Clock) -> float:
+    """Return when this session's command was launched, absolute monotonic seconds: what elapsed time counts from.
+
+    That is the command line's launch, or a script's own start; a notebook's kernel may have been idle for hours
+    before it opens a session, so there it is now. Deadlines may count from elsewhere: see ``deadline_of``.
+    """
+    launched = launched_at()
+    if launched is not None:
+        return launched
+    age_s = 0.0 if "ipykernel" in sys.modules else process_age_s(os.getpid()) or 0.0
+    return clock.monotonic() - age_s
+
+
+def unattended() -> bool:
+    """Whether a failing cell ends the notebook, because nobody is there to go on after it.
+
+    Elsewhere (a person in Jupyter, or plain papermill, which looks the same) the end of the kernel ends the run.
+    """
+    platform = detect()
+    return launched_at() is not None or (platform.kind == "kaggle" and not platform.interactive)
 
 
 def folder_of(notebook: str, out: str | Path, *, quick_test: bool) -> RunFolder:
@@ -43,6 +67,7 @@ def prepare_folder(folder: RunFolder, *, anew: bool) -> FileLock:
         StorageError: the folder cannot be written.
     """
     launched = launched_at() is not None
+    folder.refuse_foreign()
     if anew and not launched and folder.run_json.exists():
         with FileLock(folder.lock).acquire():
             logger.info("The run that was in %s is now in %s.", folder.root, move_aside(folder))

@@ -16,7 +16,7 @@ TRAINING = frozenset(PHASES) - {"finalise"}
 
 
 class Pressure:
-    """Feeds the pace of a session to its scaler, and says aloud when the total is reduced because of it."""
+    """Feeds the pace of a session to its scaler, and says aloud when the total changes because of it."""
 
     def __init__(self, scaler: TimestepScaler, deadline: Deadline) -> None:
         self._scaler, self._deadline = scaler, deadline
@@ -28,11 +28,18 @@ class Pressure:
         self._after_s = sum(float(row["total_s"]) for row in rows if row["name"] not in TRAINING)
 
     def observe(self, step: int, gap_s: float) -> bool:
-        """Take note of the pace at a boundary, the longest gap so far being ``gap_s``; True: the total shrank."""
+        """Take note of the pace at a boundary, the longest gap so far being ``gap_s``; True: the total changed."""
         self._scaler.reserve_s = self._after_s + 2.0 * gap_s  # a run stops one gap before the deadline
         change = self._scaler.observe(step, self._deadline.elapsed_s())
         if change is None:
             return False
+        if change.after > change.before:
+            logger.info(
+                "The pace leaves time again: the total is raised from %s to %s steps.",
+                f"{change.before:,}",
+                f"{change.after:,}",
+            )
+            return True
         logger.warning(
             "Under time pressure: at this pace the run would end after %s, past the soft limit of %s; "
             "the total is reduced from %s to %s steps.",

@@ -15,6 +15,7 @@ from kit.harness.run_folder import RunFolder
 from kit.harness.scaling import TimestepScaler
 from kit.harness.summary import read_json, write_json
 from kit.launched import given_parameters
+from kit.runtime import device_in_use, threads_in_use
 from kit.timing.prediction import forecast_of_quick_test
 
 
@@ -32,6 +33,7 @@ class RunRecord:
     ) -> None:
         self._folder = folder
         self._scalings: list[Any] | None = None
+        self._declared: set[str] = set()
         self.notebook, self.requested_timesteps, self.quick_test = notebook, total_timesteps, quick_test
         self.config = {
             "notebook": notebook,
@@ -43,7 +45,7 @@ class RunRecord:
     @property
     def config_hash(self) -> str:
         """The hash that checkpoints carry."""
-        return config_hash(self.config)
+        return config_hash({**self.config, "quick_test": self.quick_test})
 
     def on_disk(self) -> dict[str, Any]:
         """Return what run.json holds; empty for a fresh folder."""
@@ -56,8 +58,9 @@ class RunRecord:
             return
         mine = {"quick_test": self.quick_test, **self.config}
         there = {"quick_test": before.get("quick_test", False), **before.get("config", {})}
+        declared = before.get("declared", [])  # compared when this session declares them
         refuse_other_config(
-            self._folder.root, {key: there[key] for key in there if key in mine}, describe(mine)
+            self._folder.root, {key: there[key] for key in there if key not in declared}, describe(mine)
         )
 
     def declare(self, settings: Mapping[str, Any]) -> None:
@@ -70,6 +73,7 @@ class RunRecord:
             there = {name: before.get(name) for name in compared}
             refuse_other_config(self._folder.root, there, describe({n: settings[n] for n in compared}))
         self.config.update(settings)
+        self._declared.update(settings)
 
     def _earlier_scalings(self, before: Mapping[str, Any]) -> list[Any]:
         """Return the changes of the total that the sessions before this one made."""
@@ -92,6 +96,7 @@ class RunRecord:
             "parameters": describe({k: v for k, v in self.config.items() if k not in ("notebook", "kit")}),
             "notebook_parameters": given_parameters(),
             "config": describe(self.config),
+            "declared": sorted(self._declared),
             "config_hash": self.config_hash,
             "seed": self.config.get("seed", 0),
             "quick_test": self.quick_test,
@@ -100,7 +105,8 @@ class RunRecord:
             "kit": kit.__version__,
             "versions": versions(),
             "machine": machine(),
-            "threads": threads,
+            "threads": threads_in_use(threads),
+            "device": device_in_use(),
             "limits": asdict(limits),
             "forecast": forecast,
             "scalings": self._earlier_scalings(before) + [asdict(change) for change in scaler.scalings],

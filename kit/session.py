@@ -10,23 +10,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from kit.companions import Companions, leaving_watch
 from kit.errors import ConfigMismatchError, KitError, UsageError
 from kit.harness.clock import SYSTEM_CLOCK, Clock
-from kit.harness.heartbeat import Heartbeat
-from kit.harness.leaving import LeavingWatch
 from kit.harness.lock import FileLock
 from kit.harness.outputs import RobustOutputManager
-from kit.harness.run_log import RunLog
 from kit.harness.scaling import TimestepScaler
 from kit.harness.summary import COMPLETE, FAILED, STOPPED, SessionLedger, read_json, write_json
-from kit.harness.watchdog import Watchdog
 from kit.keeper import Capture, Keeper
-from kit.opening import deadline_of, folder_of, prepare_folder
+from kit.opening import deadline_of, folder_of, launched_s, prepare_folder
 from kit.options import SessionOptions
 from kit.own_loop import OwnLoop, Stateful
 from kit.pace import Pace
 from kit.pressure import Pressure
-from kit.report.process import ReportProcess
 from kit.run_record import RunRecord
 from kit.timing.phases import PhaseTimer
 from kit.timing.plan import RunPlanner
@@ -58,10 +54,13 @@ class TrainingSession:
         self.options, self.quick_test, self.clock = options, quick_test, clock
         self.requested_timesteps = total_timesteps
         self.seed = int(config.get("seed", 0))
+        if self.seed < 0:
+            raise UsageError(f"seed must be zero or more, not {self.seed}.")
         self.deadline = deadline_of(options, clock)
         self.folder = folder_of(notebook, options.out, quick_test=quick_test)
         self.record_of_run = RunRecord(self.folder, notebook, total_timesteps, config, quick_test=quick_test)
-        self.timer = PhaseTimer(clock, "setup", began=self.deadline.began_monotonic)
+        self.launched_s = launched_s(clock)
+        self.timer = PhaseTimer(clock, "setup", began=self.launched_s)
         self.timer.add_count("setup", 1)
         self.planner = RunPlanner()
         self.step = 0
@@ -117,17 +116,9 @@ class TrainingSession:
         self.ledger = SessionLedger(folder)
         stamp = datetime.datetime.fromtimestamp(self.clock.wall(), datetime.UTC).isoformat(timespec="seconds")
         self.entry = self.ledger.begin(stamp, 0)
-        self.log = RunLog(folder.log, throttled=options.throttle)
-        self.log.start()
-        self.heartbeat = Heartbeat(folder.heartbeat, deadline.began_monotonic)
-        self._beat("setup")
-        self.figures = ReportProcess(folder.root, tensorboard=options.tensorboard)
-        self.watchdog = Watchdog(
-            folder, deadline.soft_at, deadline.hard_at, self.entry.session, deadline.began_monotonic
-        )
-        self.watchdog.start()
-        self._leaving = LeavingWatch(self._on_error, self._on_exit, self._on_signal)
-        self._leaving.start()
+        self.companions = Companions(self, leaving_watch(self))
+        self.log, self.figures = self.companions.log, self.companions.figures
+        self.watchdog = self.companions.watchdog
 
     @property
     def total_timesteps(self) -> int:
@@ -139,6 +130,10 @@ class TrainingSession:
     def metrics_every(self) -> int:
         """Environment steps between two rows of metrics.csv."""
         return self.options.metrics_every
+
+    def elapsed_s(self) -> float:
+        """Wall time since the launch of the command (of the script, of ``open`` in a notebook without one)."""
+        return self.clock.monotonic() - self.launched_s
 
     @property
     def exact(self) -> bool:
@@ -223,7 +218,7 @@ class TrainingSession:
         self.log.step(step)
         if self._pressure.observe(step, self.pace.longest_gap_s):
             self._write_record()
-        self._beat(self.timer.current)
+        self.companions.beat(self.timer.current)
         wish = self.pace.stop_wish()
         if wish is not None:
             self._stop(step, wish, capture)
@@ -233,14 +228,6 @@ class TrainingSession:
         if outputs.export_due(step):
             self.keeper.export(step)
         return True
-
-    def _beat(self, phase: str) -> None:
-        elapsed = self.deadline.elapsed_s()
-        end = self.scaler.predicted_end_s(self.step, elapsed)
-        began = self.deadline.began_monotonic
-        self.heartbeat.beat(
-            self.step, self.total_timesteps, began + elapsed, phase, began + end if end else 0.0
-        )
 
     def _stop(self, step: int, reason: str, capture: Capture) -> None:
         logger.info("Stopping at step %s: %s. The next session continues from here.", f"{step:,}", reason)
@@ -257,11 +244,11 @@ class TrainingSession:
     def record_row(self, step: int, metrics: Mapping[str, Any]) -> None:
         """Append one row to metrics.csv; values must not depend on time."""
         self.outputs.record(step, metrics)
-        self.outputs.record_time(step, self.deadline.elapsed_s(), self.entry.session)
+        self.outputs.record_time(step, self.elapsed_s(), self.entry.session)
 
     def phase(self, name: str, count: float = 1.0) -> AbstractContextManager[None]:
         """Attribute the time inside the block to a phase, with ``count`` units done."""
-        self._beat(name)
+        self.companions.beat(name)
         return self.timer.phase(name, count)
 
     # A loop of one's own
@@ -286,6 +273,8 @@ class TrainingSession:
 
     def draw(self) -> list[Path]:
         """Draw the figures of what is on disk by now, wait for them, and return their paths."""
+        if self.closed:
+            raise UsageError("The session is closed: draw() must come before close().")
         with self.phase("export"):
             self.figures.draw()
         return sorted(self.folder.figures.glob("*.png"))
@@ -294,14 +283,17 @@ class TrainingSession:
         """Keep what the workload found out (results.json); the report shows it."""
         write_json(self.folder.results, results)
 
-    def _on_signal(self, name: str) -> None:
+    def on_signal(self, name: str) -> None:
+        """A signal asks for a stop at the next safe boundary."""
         self.pace.wish = name
 
-    def _on_error(self, reason: str) -> None:
+    def on_error(self, reason: str) -> None:
+        """The workload failed, or was interrupted: finalise."""
         if not self.closed:
             self.close(status=STOPPED if reason.startswith("KeyboardInterrupt") else FAILED, reason=reason)
 
-    def _on_exit(self) -> None:
+    def on_exit(self) -> None:
+        """The interpreter ends with the session open: finalise."""
         if not self.closed:
             self.close(
                 status=STOPPED if self.stopping else FAILED, reason=self.reason or "left without close()"
@@ -312,11 +304,16 @@ class TrainingSession:
         if self.closed:
             return read_json(self.folder.summary)
         self.closed = True
+        if (
+            self._outputs is None and status == FAILED
+        ):  # nothing was restored or written: there is no run to end
+            self._let_go()
+            return {}
         status = status or (COMPLETE if self.trained else STOPPED)
         reason = (
             reason or self.reason or ("reached its total" if status == COMPLETE else "left before its total")
         )
-        self._beat("finalise")
+        self.companions.beat("finalise")
         self.timer.switch("finalise")
         try:
             return self.keeper.finalise(status, reason, self.figures.write_report)
@@ -324,11 +321,7 @@ class TrainingSession:
             self._let_go()
 
     def _let_go(self) -> None:
-        self._leaving.stop()
-        self.figures.close()
-        self.watchdog.stop()
-        self.heartbeat.close()
-        self.log.stop()
+        self.companions.let_go()
         self._lock.release()
 
     def __enter__(self) -> TrainingSession:
@@ -341,6 +334,6 @@ class TrainingSession:
             self.close()
             return
         try:
-            self._on_error(f"{kind.__name__}: {value}")
+            self.on_error(f"{kind.__name__}: {value}")
         except KitError:
             logger.exception("Finalising failed; layers 1 and 2 are on disk.")

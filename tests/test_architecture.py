@@ -26,6 +26,7 @@ PARTS_OF_THE_SESSION = {
     "pressure",
     "own_loop",
     "run_record",
+    "runtime",
     "options",
     "launched",
 }

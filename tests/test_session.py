@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from kit import TrainingSession
 from kit.errors import ConfigMismatchError, RunLockedError, StorageError, UnknownNameError, UsageError
@@ -36,6 +37,13 @@ def open_session(out: Path, steps: int = 40, seed: int = 1, **options: Any) -> T
     """Open a session that looks at everything at each boundary."""
     options = {"cadence": Cadence(checkpoint_every_steps=10)} | options
     return TrainingSession.open("walk", total_timesteps=steps, config={"seed": seed}, out=out, **options)
+
+
+def ask_at(session: TrainingSession, step: int) -> bool:
+    """Let the session wish to stop from ``step`` on; every boundary is looked at."""
+    if session.step >= step:
+        session.pace.wish = "a test"
+    return True
 
 
 def walk_on(session: TrainingSession, until: int | None = None) -> Walk:
@@ -116,6 +124,32 @@ def test_a_run_that_failed_before_its_settings_were_known_can_be_run_again(tmp_p
         walk_on(session)
     assert read(tmp_path / "run")["status"] == "complete"
     assert read(tmp_path / "run", "run.json")["config"]["rate"] == 0.1
+
+
+def test_a_run_that_was_inexact_once_stays_inexact(stopped, monkeypatch):
+    """Continued under other versions, then under those again: the second one's summary still says why."""
+    monkeypatch.setattr("kit.keeper.versions", lambda: {"python": "0"})
+    reasons = []
+    for steps in (10, 0):
+        with open_session(stopped) as session:
+            session.declare(rate=0.1)
+            if steps:
+                monkeypatch.setattr(session.pace, "look_due", lambda s=session: ask_at(s, steps))
+            walk_on(session)
+        reasons.append((read(stopped)["status"], read(stopped)["exact"], read(stopped)["inexact_reason"]))
+    why = "versions differ from those that wrote the checkpoint"
+    assert reasons == [("stopped", False, why), ("complete", False, why)]
+
+
+def test_another_device_makes_a_resume_inexact(stopped, monkeypatch):
+    """A run begun on a CPU and continued on a GPU says so; run.json names the device and torch's own threads."""
+    record = read(stopped, "run.json")
+    assert (record["device"], record["threads"]) == ("cpu", torch.get_num_threads())
+    monkeypatch.setattr("kit.keeper.device_in_use", lambda: "NVIDIA H200")
+    with open_session(stopped) as session:
+        session.declare(rate=0.1)
+        walk_on(session)
+    assert read(stopped)["inexact_reason"] == "device differ from those that wrote the checkpoint"
 
 
 def test_an_error_fails_the_run_and_keeps_its_checkpoint(tmp_path):
@@ -312,6 +346,10 @@ def test_pressure_is_told_and_reserves_what_follows_training(caplog):
         assert pressure.observe(100, 5.0)
     assert scaler.total_timesteps == 100 + (100 - 10 - 20 - 10) * 10
     assert "the total is reduced from 10,000 to 700 steps" in caplog.text
+    clock.advance(1.0)
+    with caplog.at_level(logging.INFO):
+        assert pressure.observe(300, 5.0)
+    assert "the total is raised from 700 to" in caplog.text
 
 
 def test_reductions_of_all_sessions_stay_on_record(tmp_path):
@@ -323,7 +361,7 @@ def test_reductions_of_all_sessions_stay_on_record(tmp_path):
             session.restore()
             session.scaler.observe(0, 0.0)
             session.scaler.soft_limit_s = float(total)
-            session.scaler.observe(1, 1.0)
+            session.scaler.observe(2, 2.0)
             session._write_record()
             assert session.total_timesteps == total
             assert len(read(tmp_path / "run", "run.json")["scalings"]) == number

@@ -19,12 +19,19 @@ class LeavingWatch:
     """Calls ``on_error(reason)`` when a notebook cell fails, ``on_exit()`` when the interpreter ends.
 
     SIGTERM and SIGINT call ``on_signal(name)``, which only notes the wish: saving inside a signal handler hangs
-    now and then. The second signal of a kind finds the handler that was there before.
+    now and then. With ``cells=False`` a failing cell is left to the person who goes on after it. The second signal
+    of a kind finds the handler that was there before.
     """
 
     def __init__(
-        self, on_error: Callable[[str], None], on_exit: Callable[[], None], on_signal: Callable[[str], None]
+        self,
+        on_error: Callable[[str], None],
+        on_exit: Callable[[], None],
+        on_signal: Callable[[str], None],
+        *,
+        cells: bool = True,
     ) -> None:
+        self._cells = cells
         self._on_error, self._on_exit, self._on_signal = on_error, on_exit, on_signal
         self._previous: dict[int, Any] = {}
         self._shell: Any = None
@@ -32,7 +39,7 @@ class LeavingWatch:
     def start(self) -> None:
         """Register everywhere."""
         atexit.register(self._on_exit)
-        if "IPython" in sys.modules:
+        if self._cells and "IPython" in sys.modules:
             self._shell = sys.modules["IPython"].get_ipython()
         if self._shell is not None:
             self._shell.events.register("post_run_cell", self._after_cell)

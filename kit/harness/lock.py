@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 from pathlib import Path
 from types import TracebackType
 
@@ -38,10 +39,14 @@ class FileLock:
         except BlockingIOError:
             pid = _pid_in(file)
             os.close(file)
+            here = pid == os.getpid()
+            where = (
+                "this process: close() that session"
+                if here
+                else f"another process (pid {pid or 'unknown'}): end it"
+            )
             raise RunLockedError(
-                f"{self.path.parent.parent} is open in another process (pid {pid or 'unknown'}); "
-                "end that one first, or give another --out.",
-                pid,
+                f"{self.path.parent.parent} is open in {where} first, or give another --out.", pid
             ) from None
         os.ftruncate(file, 0)
         os.pwrite(file, str(os.getpid()).encode(), 0)
@@ -61,6 +66,16 @@ class FileLock:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def end_holder(path: Path) -> None:
+    """Kill the process that holds the lock at ``path``; nothing where nobody does."""
+    try:
+        with FileLock(path).acquire():
+            return
+    except RunLockedError as error:
+        if error.pid and error.pid != os.getpid():
+            os.kill(error.pid, signal.SIGKILL)
 
 
 def _pid_in(file: int) -> int:

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+
+from kit.errors import StorageError, UsageError
+
+BEFORE_A_RUN = frozenset(
+    {".kit", "checkpoints", "figures", "logs", "executed.ipynb", "executed.partial.ipynb"}
+)
+"""What may lie in a folder whose session ended before run.json was written."""
+OWN = (
+    *("checkpoints", "best", "figures", "logs", "tensorboard"),
+    *("metrics.csv", "timing.csv", "timing.json", "sessions.json", "results.json", "report.html"),
+    *("executed.ipynb", "executed.partial.ipynb", "artifacts.zip", "artifacts.zip.sha256", "summary.json"),
+    "run.json",
+)
+"""The names of a run's files, in the order in which they may be deleted."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +137,45 @@ class RunFolder:
         """Step, phase and time, shared in memory."""
         return self.control / "heartbeat"
 
+    @property
+    def launching(self) -> Path:
+        """Held by the command that runs the notebook, from preparing the folder to concluding the run."""
+        return self.control / "launching"
+
+    def holds_a_run(self) -> bool:
+        """Whether run.json is one of ours: a foreign file of that name does not make a run folder."""
+        try:
+            facts = json.loads(self.run_json.read_text())
+        except (OSError, ValueError):
+            return False
+        return isinstance(facts, dict) and "config_hash" in facts
+
+    def refuse_foreign(self) -> None:
+        """Raise UsageError where the folder holds somebody's files and no run: a run would overwrite them.
+
+        What a session leaves that ended before it wrote run.json is no such file.
+        """
+        if self.holds_a_run() or not self.root.is_dir():
+            return
+        foreign = sorted(path.name for path in self.root.iterdir() if path.name not in BEFORE_A_RUN)
+        if foreign:
+            shown = ", ".join(foreign[:5]) + (" …" if len(foreign) > 5 else "")
+            raise UsageError(
+                f"{self.root} is not a run folder, and not empty: it holds {shown}. "
+                "Nothing was changed. Give --out a folder that is new, empty, or a run's."
+            )
+
+    def remove_run(self) -> None:
+        """Delete the files of the run, and nothing else, run.json last: until then the folder is known as a run's."""
+        for name in OWN:
+            path = self.root / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
     def create(self) -> None:
         """Make the folders that a session writes into. Raises StorageError where that is not possible."""
-        from kit.errors import StorageError
-
         for folder in (self.root, self.checkpoints, self.figures, self.log.parent, self.control):
             try:
                 folder.mkdir(parents=True, exist_ok=True)

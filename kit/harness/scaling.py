@@ -1,9 +1,8 @@
-"""Adaptive timesteps: estimates when the run will end and, if asked to, shrinks it so that it ends in time."""
+"""Adaptive timesteps: estimates when the run will end and, if asked to, fits its total to the time there is."""
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,12 @@ from kit.errors import UnknownNameError, UsageError
 ON_PRESSURE = ("report", "reduce", "tiers")
 TIERS = (24_000, 15_000, 10_000)
 """The step counts of the Kaggle timing analysis: full, slower than expected, very slow."""
+KNOWN_FROM = 0.05
+"""The share of the steps, or of the limit, after which the pace decides anything: before, it is noise."""
+REGROW_FROM = 0.02
+"""The share of the request that must have become free before a reduced total grows again."""
+REPEATED_CUT = 0.005
+"""What a second reduction in a row takes off beyond need, as a share of the rest: so each is not the next one's cause."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,12 @@ class Scaling:
 class TimestepScaler:
     """Watches the pace of a run and plans its end, in environment steps and seconds of the session.
 
-    The pace is wall time per environment step between two boundaries, so evaluation, checkpoints and exports
-    between them are part of it; ``reserve_s`` is what comes after the last step (evaluation on test seeds,
-    finalisation). Steps are environment steps summed over parallel environments. With ``on_pressure="reduce"``
-    the total becomes the most that fits, with ``"tiers"`` the largest of ``tiers`` that does; with ``"report"``
-    it stays.
+    The pace is wall time per environment step since the first boundary of the session, so evaluation, checkpoints
+    and exports are part of it in the share that they have; ``reserve_s`` is what comes after the last step
+    (evaluation on test seeds, finalisation). Steps are environment steps summed over parallel environments. With
+    ``on_pressure="reduce"`` the total becomes the most that fits, with ``"tiers"`` the largest of ``tiers`` that
+    does, once the pace is known; where it turns out better, the total grows again, up to the request and as long as
+    the end is not near. With ``"report"`` it stays.
     """
 
     def __init__(
@@ -90,22 +96,35 @@ class TimestepScaler:
         self.reserve_s = reserve_s
         self.n_envs = n_envs
         self.scalings: list[Scaling] = []
-        self._seen: deque[tuple[int, float]] = deque(maxlen=64)
+        self._first: tuple[int, float] | None = None
+        self._last: tuple[int, float] = (0, 0.0)
 
     def observe(self, step: int, elapsed_s: float) -> Scaling | None:
-        """Take note of the pace; return the change if the total was shrunk because of it."""
-        if not self._seen or step > self._seen[-1][0]:
-            self._seen.append((step, elapsed_s))
-        if self.on_pressure == "report" or not self.under_pressure(step, elapsed_s):
+        """Take note of the pace; return the change if the total was changed because of it."""
+        if self._first is None:
+            self._first = self._last = (step, elapsed_s)
+        elif step > self._last[0]:
+            self._last = (step, elapsed_s)
+        if self.on_pressure == "report" or not self._pace_known():
             return None
-        return self._shrink(step, elapsed_s)
+        if self.under_pressure(step, elapsed_s):
+            return self._shrink(step, elapsed_s)
+        return self._grow(step, elapsed_s) if self.total_timesteps < self.requested_timesteps else None
+
+    def _pace_known(self) -> bool:
+        """Whether the pace was seen over enough of the steps, or of the time, to decide by it."""
+        if self._first is None:
+            return False
+        (first, began), (last, now) = self._first, self._last
+        steps, seconds = self.requested_timesteps - first, self.soft_limit_s - began
+        return last - first >= KNOWN_FROM * steps or now - began >= KNOWN_FROM * seconds
 
     @property
     def step_s(self) -> float | None:
-        """Seconds for one environment step over the window that is remembered, or None before two boundaries."""
-        if len(self._seen) < 2:
+        """Seconds for one environment step since the session's first boundary, or None before the second."""
+        if self._first is None or self._last[0] == self._first[0]:
             return None
-        (first, began), (last, now) = self._seen[0], self._seen[-1]
+        (first, began), (last, now) = self._first, self._last
         return (now - began) / (last - first)
 
     def predicted_end_s(self, step: int, elapsed_s: float) -> float | None:
@@ -120,21 +139,37 @@ class TimestepScaler:
         end = self.predicted_end_s(step, elapsed_s)
         return end is not None and end > self.soft_limit_s
 
-    def _shrink(self, step: int, elapsed_s: float) -> Scaling | None:
-        pace = self.step_s
-        predicted = self.predicted_end_s(step, elapsed_s)
-        if pace is None or predicted is None:
-            return None
-        ahead = LinearCost(elapsed_s + self.reserve_s, pace)
-        fitting = step + ahead.largest_that_fits(self.soft_limit_s)
+    def _fitting(self, step: int, elapsed_s: float) -> int:
+        """Return the most steps in all that end by the soft limit at this pace."""
+        ahead = LinearCost(elapsed_s + self.reserve_s, self.step_s or 0.0)
+        return step + ahead.largest_that_fits(self.soft_limit_s)
+
+    def _legal(self, fitting: int) -> int:
+        """Return the largest total that may be chosen among those that fit."""
+        if fitting >= self.requested_timesteps:
+            return self.requested_timesteps
         if self.on_pressure == "tiers":
-            tiers = [tier for tier in self.tiers if tier <= fitting]
-            wanted = max(tiers) if tiers else min(self.tiers)
-        else:
-            wanted = fitting - fitting % self.n_envs
-        after = max(step, min(wanted, self.total_timesteps))
-        if after >= self.total_timesteps:
+            return max((tier for tier in self.tiers if tier <= fitting), default=min(self.tiers))
+        return fitting - fitting % self.n_envs
+
+    def _shrink(self, step: int, elapsed_s: float) -> Scaling | None:
+        fitting = self._fitting(step, elapsed_s)
+        if self.scalings and self.scalings[-1].after < self.scalings[-1].before:
+            fitting -= math.ceil(REPEATED_CUT * (fitting - step))
+        after = max(step, min(self._legal(fitting), self.total_timesteps))
+        return self._change(step, elapsed_s, after) if after < self.total_timesteps else None
+
+    def _grow(self, step: int, elapsed_s: float) -> Scaling | None:
+        margin = math.ceil(REGROW_FROM * self.requested_timesteps)
+        if self.total_timesteps - step < margin:  # the end is near: what was announced holds
             return None
+        after = self._legal(self._fitting(step, elapsed_s) - margin)
+        enough = after - self.total_timesteps >= margin or after == self.requested_timesteps
+        grows = enough and after > self.total_timesteps
+        return self._change(step, elapsed_s, after) if grows else None
+
+    def _change(self, step: int, elapsed_s: float, after: int) -> Scaling:
+        predicted = self.predicted_end_s(step, elapsed_s) or 0.0
         change = Scaling(step, elapsed_s, predicted, self.soft_limit_s, self.total_timesteps, after)
         self.total_timesteps = after
         self.scalings.append(change)

@@ -15,6 +15,7 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from kit.harness.run_folder import RunFolder
 
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 EXIT_HARD_DEADLINE = 6
 STOP_SOFT = "soft_deadline"
 STOP_HARD = "hard_deadline"
+READY = "ready"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Watchdog:
     ) -> None:
         self._orders = WatchdogOrders(str(folder.root), os.getpid(), soft_at_s, hard_at_s, session, began_s)
         self._process: subprocess.Popen[str] | None = None
+        self._watching = self._told = threading.Event()
 
     @property
     def pid(self) -> int | None:
@@ -61,11 +64,17 @@ class Watchdog:
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Start watching. The process is in a session of its own: no signal for this one's group reaches it."""
+        """Start watching. The process is in a session of its own: no signal for this one's group reaches it.
+
+        Returns before the process watches (``wait_until_watching`` waits); should it end untold, a warning says so.
+        """
         root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+        given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        path = os.pathsep.join(filter(None, [root, *given]))
+        self._watching, self._told = threading.Event(), threading.Event()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "kit.harness.watchdog_process"],
+            # -P: a file of the working folder named like a standard module must not take that module's place.
+            [sys.executable, "-P", "-m", "kit.harness.watchdog_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -74,17 +83,13 @@ class Watchdog:
             env={**os.environ, "PYTHONPATH": path},
         )
         self._say(self._orders.to_json())
-        threading.Thread(target=self._obey, name="kit-watchdog", daemon=True).start()
+        said, watching, told = self._process.stdout, self._watching, self._told
+        assert said is not None
+        threading.Thread(target=_obey, args=(said, watching, told), name="kit-watchdog", daemon=True).start()
 
-    def _obey(self) -> None:
-        """Leave with exit code 6 when told to; where this thread cannot run, the watchdog kills instead."""
-        process = self._process
-        if process is None or process.stdout is None:
-            return
-        with process.stdout:
-            for line in process.stdout:
-                if line.strip() == STOP_HARD:
-                    os._exit(EXIT_HARD_DEADLINE)
+    def wait_until_watching(self, timeout_s: float) -> bool:
+        """Wait until the process has said that it watches; return whether it has."""
+        return self._watching.wait(timeout_s)
 
     def _say(self, line: str) -> None:
         if self._process is None or self._process.stdin is None:
@@ -93,15 +98,14 @@ class Watchdog:
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
         except (BrokenPipeError, ValueError):
-            logger.warning(
-                "The watchdog process has ended; the deadlines are still checked at safe boundaries."
-            )
+            logger.debug("The watchdog process has ended: it hears nothing any more.")
 
     def stop(self) -> None:
         """The run has been finalised: stop watching."""
         process = self._process
         if process is None:
             return
+        self._told.set()
         self._say("done")
         if process.stdin:
             try:
@@ -114,6 +118,23 @@ class Watchdog:
             process.kill()
             process.wait()
         self._process = None
+
+
+def _obey(said: IO[str], watching: threading.Event, told: threading.Event) -> None:
+    """Leave with exit code 6 when told to; where this thread cannot run, the watchdog kills instead."""
+    with said:
+        for line in said:
+            if line.strip() == READY:
+                watching.set()
+            elif line.strip() == STOP_HARD:
+                os._exit(EXIT_HARD_DEADLINE)
+    if not told.is_set():
+        when = "while it watched" if watching.is_set() else "before it began to watch"
+        logger.warning(
+            "The watchdog process has ended %s; the deadlines are still checked at safe boundaries, "
+            "but a hang is not ended.",
+            when,
+        )
 
 
 def stop_reason(folder: RunFolder) -> str | None:

@@ -20,7 +20,7 @@ from kit.harness.clock import SYSTEM_CLOCK, Clock
 from kit.harness.finalise import finalise_from_disk
 from kit.harness.lock import FileLock
 from kit.harness.run_folder import RunFolder
-from kit.harness.watchdog import STOP_HARD, STOP_SOFT, WatchdogOrders, request_stop
+from kit.harness.watchdog import READY, STOP_HARD, STOP_SOFT, WatchdogOrders, request_stop
 
 LOOK_EVERY_S = 0.5
 GRACE_S = 1.0
@@ -95,6 +95,7 @@ def main() -> int:
     orders = os.fdopen(0, "rb", buffering=0)  # unbuffered: select must see what readline left
     watch = Watch(WatchdogOrders.from_json(orders.readline().decode()))
     held = FileLock(watch.folder.watching).acquire(wait=True)
+    print(READY, flush=True)  # noqa: T201  the pipe to the training process
     try:
         while True:
             ready, _, _ = select.select([orders], [], [], watch.next_look_s())

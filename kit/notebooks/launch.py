@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from kit.errors import KitError, NotebookError, UsageError
 from kit.harness.clock import SYSTEM_CLOCK, Clock, process_age_s
 from kit.harness.config import describe, refuse_other_config
 from kit.harness.finalise import finalise_from_disk, repackage
-from kit.harness.lock import FileLock
+from kit.harness.lock import FileLock, end_holder
 from kit.harness.run_folder import move_aside
 from kit.harness.summary import COMPLETE, FAILED, STOPPED, SessionLedger, read_json, write_json
 from kit.harness.watchdog import STOP_HARD, request_stop
@@ -79,10 +79,18 @@ class NotebookRun:
             RunLockedError: another process has the run open.
             NotebookError: the notebook has no session, so there is no run to conclude.
         """
+        self.folder.refuse_foreign()
         done = self._complete_already()
         if done is not None:
             return done
-        self._prepare()
+        values = self._values()
+        lock = self._prepare()
+        try:
+            return self._run(values)
+        finally:
+            lock.release()
+
+    def _run(self, values: Mapping[str, Any]) -> dict[str, Any]:
         before = len(SessionLedger(self.folder).entries)
         previous = {
             number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)
@@ -91,7 +99,7 @@ class NotebookRun:
             with self._launch.progress or nullcontext():
                 outcome = run_notebook(
                     self._launch.notebook,
-                    self._values(),
+                    values,
                     self.folder.executed,
                     env=handed_over(self._began_s, self._launch.values),
                     on_tick=self._tick,
@@ -116,14 +124,27 @@ class NotebookRun:
         summary = read_json(self.folder.summary)
         return summary if summary.get("status") == COMPLETE and not there.get("quick_test") else None
 
-    def _prepare(self) -> None:
-        folder, there = self.folder, read_json(self.folder.run_json)
-        if folder.root.exists():
-            with FileLock(folder.lock).acquire():
-                if there.get("quick_test") and self._launch.quick_test:
-                    shutil.rmtree(folder.root)
-                elif there and (self._launch.fresh or self._launch.quick_test):
+    def _prepare(self) -> FileLock:
+        """Make the folder ready and return its launch lock, held until the run is concluded."""
+        folder, launch = self.folder, self._launch
+        launching = FileLock(folder.launching).acquire()
+        try:
+            there = read_json(folder.run_json)
+            with FileLock(folder.lock).acquire(), FileLock(folder.watching):
+                if there.get("quick_test") and launch.quick_test:
+                    folder.remove_run()
+                elif there and (launch.fresh or launch.quick_test):
                     logger.warning("The run that was in %s is now in %s.", folder.root, move_aside(folder))
+                    launching.release()
+                    launching = FileLock(folder.launching).acquire()
+            self._make_ready()
+        except BaseException:
+            launching.release()
+            raise
+        return launching
+
+    def _make_ready(self) -> None:
+        folder = self.folder
         folder.create()
         folder.stop_request.unlink(missing_ok=True)
         self._before.unlink(missing_ok=True)
@@ -147,7 +168,7 @@ class NotebookRun:
         for name, value in offered.items():
             if name in self._parameters:
                 values[name] = value
-            elif value and name != "out":
+            elif value and (name != "out" or self._launch.out):
                 raise UsageError(f"The notebook has no parameter {name!r}, so it cannot take that option.")
         return values
 
@@ -160,8 +181,16 @@ class NotebookRun:
         request_stop(self.folder, signal.Signals(number).name)
         if self._asked == 1:
             logger.warning("Stopping at the next safe boundary; the run can be continued.")
+        elif self._asked == 2:
+            logger.warning("It has been asked to. A third time ends it at once, at its last checkpoint.")
+        else:
+            end_holder(self.folder.lock)
 
     def _conclude(self, outcome: NotebookOutcome, sessions_before: int) -> dict[str, Any]:
+        if (
+            outcome.error_name == "RunLockedError"
+        ):  # a session of another process, which is not ours to wait for
+            self._raise_for(outcome)
         with FileLock(self.folder.watching).acquire(wait=True):  # the watchdog may still be finalising
             summary = read_json(self.folder.summary)
         ledger = SessionLedger(self.folder)
@@ -242,3 +271,14 @@ def _ended_well(outcome: NotebookOutcome, summary: Mapping[str, Any]) -> bool:
 def parameters_of(notebook: Path) -> dict[str, Parameter]:
     """Return the parameters that a user may set; the session's options have flags of their own."""
     return {name: p for name, p in read_parameters(notebook).items() if name not in OPTION_PARAMETERS}
+
+
+def refuse_options(settings: Sequence[str]) -> None:
+    """Raise UsageError where ``--set`` names an option of the session, which has a flag of its own."""
+    for setting in settings:
+        name = setting.partition("=")[0].strip()
+        if name in OPTION_PARAMETERS:
+            flag = {"quick_test": "the command quick-test", "session_limit": "--limit"}.get(
+                name, "--" + name.replace("_", "-")
+            )
+            raise UsageError(f"{name!r} is no setting of the run but an option: use {flag}.", flag)

@@ -29,10 +29,12 @@ class ReportProcess:
 
     def _start(self) -> subprocess.Popen[str]:
         root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+        given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        path = os.pathsep.join(filter(None, [root, *given]))
         arguments = ["--serve", *(["--tensorboard"] if self._tensorboard else [])]
         return subprocess.Popen(
-            [sys.executable, "-m", "kit.report", str(self._run_dir), *arguments],
+            # -P: a file of the working folder named like a standard module must not take that module's place.
+            [sys.executable, "-P", "-m", "kit.report", str(self._run_dir), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

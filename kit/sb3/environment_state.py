@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast
 
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 
-@runtime_checkable
 class Restorable(Protocol):
     """A vectorised environment that can tell its state as a tree of arrays and plain values, and take it back."""
 
@@ -31,7 +30,8 @@ class EnvironmentState:
     def __init__(self, env: VecEnv) -> None:
         self._env = env
         self.reason: str | None = None
-        if isinstance(env, Restorable):
+        # Asked of the type: a VecEnvWrapper answers for the environment inside it, and would leave itself out.
+        if all(hasattr(type(env), name) for name in ("get_state", "set_state")):
             self.method = "get_state"
         elif type(env) is DummyVecEnv and self._pickles(env):
             self.method = "pickle"
@@ -50,7 +50,7 @@ class EnvironmentState:
     def capture(self) -> dict[str, Any]:
         """Return the state as a tree for ``kit.tensors``."""
         if self.method == "get_state":
-            return {"method": "get_state", "state": self._env.get_state()}  # type: ignore[attr-defined]
+            return {"method": "get_state", "state": cast(Restorable, self._env).get_state()}
         if self.method == "pickle":
             assert isinstance(self._env, DummyVecEnv)
             return {"method": "pickle", "envs": pickle.dumps(self._env.envs)}
@@ -61,7 +61,7 @@ class EnvironmentState:
         if captured["method"] != self.method or self.method == "none":
             return False
         if self.method == "get_state":
-            self._env.set_state(captured["state"])  # type: ignore[attr-defined]
+            cast(Restorable, self._env).set_state(captured["state"])
             return True
         assert isinstance(self._env, DummyVecEnv)
         # Only reached after the checkpoint's manifest has been verified; see kit.harness.checkpoints.

@@ -11,8 +11,10 @@ from collections import deque
 from typing import Any
 
 import numpy as np
+from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
+from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer, ReplayBuffer
+from stable_baselines3.common.noise import NormalActionNoise, VectorizedActionNoise
 
 from kit.randomness import capture_generators, restore_generators
 from kit.sb3.environment_state import EnvironmentState
@@ -26,6 +28,9 @@ COUNTERS = (
     "_current_progress_remaining",
 )
 OBSERVED = ("_last_obs", "_last_episode_starts", "_last_original_obs")
+VERIFIED = (DQN, PPO)
+"""The algorithms whose resumed runs are compared, byte for byte, with ones that were never stopped."""
+REPLAY_BUFFERS = (ReplayBuffer, NStepReplayBuffer)
 BUFFER_ARRAYS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
 
 
@@ -40,9 +45,7 @@ class ExactState:
         assert env is not None
         self._model = model
         self._environment = EnvironmentState(env)
-        self.reason = self._environment.reason
-        if isinstance(getattr(model, "replay_buffer", None), DictReplayBuffer):
-            self.reason = "a replay buffer of dict observations is not captured"
+        self.reason = "; ".join(_not_captured(model, self._environment)) or None
 
     @property
     def exact(self) -> bool:
@@ -92,6 +95,26 @@ class ExactState:
         generators = dict(state["generators"])
         self._model.action_space.np_random.bit_generator.state = generators.pop("action_space")
         restore_generators(generators)
+
+
+def _not_captured(model: BaseAlgorithm, environment: EnvironmentState) -> list[str]:
+    """Return why a resumed run may differ from one that was never stopped; nothing where it does not."""
+    reasons = [environment.reason] if environment.reason else []
+    if type(model) not in VERIFIED:
+        reasons.append(f"{type(model).__name__} is not verified to continue exactly (DQN and PPO are)")
+    if model.use_sde:
+        reasons.append("the noise of state-dependent exploration (use_sde) is not captured")
+    noise = model.action_noise
+    if isinstance(noise, VectorizedActionNoise):
+        noise = noise.base_noise
+    if noise is not None and type(noise) is not NormalActionNoise:
+        reasons.append(f"the state of the action noise ({type(noise).__name__}) is not captured")
+    if hasattr(model, "_last_lstm_states"):
+        reasons.append("the memory of a recurrent policy is not captured")
+    buffer = getattr(model, "replay_buffer", None)
+    if buffer is not None and type(buffer) not in REPLAY_BUFFERS:
+        reasons.append(f"a replay buffer of the kind {type(buffer).__name__} is not captured exactly")
+    return reasons
 
 
 def _attribute(model: BaseAlgorithm, dotted: str) -> Any:

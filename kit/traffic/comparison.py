@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from kit.errors import UsageError
 from kit.traffic.controllers import Controller, Policy
 from kit.traffic.evaluation import EpisodeResult, evaluate, paired_differences
+from kit.traffic.seeds import test_seeds
 
 if TYPE_CHECKING:
     from kit.traffic.scenarios import Scenario
@@ -26,6 +28,13 @@ class Predictor(Protocol):
 def policy_of(name: str, model: Predictor) -> Policy:
     """Return the controller that does what ``model`` finds best, without exploring."""
     return Policy(name, lambda observations: model.predict(observations, deterministic=True)[0])
+
+
+def comparison_days(n: int) -> list[int]:
+    """Return ``n`` test days; raises UsageError for fewer than the two that an interval takes."""
+    if n < 2:
+        raise UsageError(f"test_days must be at least 2, for an interval, not {n}.")
+    return test_seeds(n)
 
 
 def measure(scenario: Scenario, days: Sequence[int], model: Predictor) -> dict[str, float]:

@@ -143,7 +143,7 @@ class _Zygote:
         self._control, theirs = socket.socketpair()
         with theirs, tempfile.TemporaryFile() as said:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "kit.traffic.sumo_zygote", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "kit.traffic.sumo_zygote", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
@@ -179,9 +179,14 @@ class _Zygote:
 
 
 def _environment() -> dict[str, str]:
-    """Return the zygote's environment: SUMO's home, one thread, and the kit on the path."""
+    """Return the zygote's environment: SUMO's home, one thread, and the kit on the path.
+
+    The working folder is not on it: a file there named like a standard module would take that module's place.
+    """
     env = dict(os.environ)
     env.setdefault("SUMO_HOME", str(package_folder("sumo")))
     env |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    env["PYTHONPATH"] = os.pathsep.join(p or str(Path.cwd()) for p in sys.path)
+    root = str(Path(__file__).resolve().parents[2])
+    others = (entry for entry in sys.path if entry not in ("", str(Path.cwd())))
+    env["PYTHONPATH"] = os.pathsep.join([root, *others])
     return env

@@ -84,7 +84,7 @@ def test_reduce_shrinks_to_what_fits_and_says_so():
 
 
 def test_reduce_leaves_a_run_alone_that_fits():
-    """No pressure, no change; nor does a total ever grow again."""
+    """No pressure, no change."""
     scaler = TimestepScaler(1_000, 100.0, on_pressure="reduce")
     assert observe_pace(scaler, 0.05, range(0, 1_000, 50)) == []
     assert scaler.total_timesteps == 1_000
@@ -94,7 +94,7 @@ def test_tiers_choose_the_largest_tier_that_fits():
     """At 2 s a step 24,000 become 15,000; at 3 s 10,000."""
     for step_s, total in ((2.0, 15_000), (3.0, 10_000)):
         scaler = TimestepScaler(24_000, 37_800.0, on_pressure="tiers")
-        (change,) = observe_pace(scaler, step_s, range(0, 4, 2))
+        (change,) = observe_pace(scaler, step_s, range(0, 3_000, 1_500))
         assert (change.after, scaler.total_timesteps) == (total, total)
     assert TIERS == (24_000, 15_000, 10_000)
 
@@ -103,7 +103,7 @@ def test_tiers_choose_the_largest_tier_that_fits():
 def test_environment_steps_are_counted_whatever_their_number_in_parallel(n_envs):
     """The pace is a second per environment step, not per call; the new total is a multiple of the calls'."""
     scaler = TimestepScaler(100_000, 101.0, on_pressure="reduce", n_envs=n_envs)
-    (change,) = observe_pace(scaler, 0.01, range(0, 32 * n_envs, 16 * n_envs))
+    (change,) = observe_pace(scaler, 0.01, range(0, 1_600, 800))
     assert scaler.step_s == pytest.approx(0.01)
     assert change.after % n_envs == 0
     assert 10_100 - n_envs < change.after <= 10_100
@@ -146,3 +146,68 @@ def test_bad_arguments_are_named():
     assert caught.value.nearest == "reduce"
     with pytest.raises(UsageError, match="at least 1"):
         TimestepScaler(0, 1.0)
+
+
+def run_of(scaler: TimestepScaler, slow_from: int = 10**9) -> float:
+    """Run 10 ms a step with 10 s of evaluation every 10,000, twice as slow from a step on; return the seconds."""
+    now, looked, step = 0.0, -1.0, 0
+    while step < scaler.total_timesteps:
+        if now - looked >= 0.25:
+            looked = now
+            scaler.observe(step, now)
+        step += 1
+        now += 0.01 * (1 + (step >= slow_from)) + 10.0 * (step % 10_000 == 0)
+    return now
+
+
+@pytest.mark.parametrize("share", [1.05, 1.2, 1.3])
+def test_an_evaluation_does_not_count_as_the_pace_of_what_follows(share):
+    """100,000 steps take 1,100 s with ten evaluations of 10 s: a limit just above that costs none of them."""
+    scaler = TimestepScaler(100_000, 1_100.0 * share, on_pressure="reduce", reserve_s=20.0)
+    assert run_of(scaler) == pytest.approx(1_100.0)
+    assert (scaler.total_timesteps, scaler.scalings) == (100_000, [])
+
+
+@pytest.mark.parametrize("share", [0.8, 0.9, 0.99])
+def test_a_reduced_run_uses_its_time_and_ends_by_the_limit(share):
+    """Evaluations come in bursts, and still at least 95 % of the time is used, in a few changes on record."""
+    limit_s = 1_100.0 * share
+    scaler = TimestepScaler(100_000, limit_s, on_pressure="reduce", reserve_s=20.0)
+    assert 0.95 * limit_s <= run_of(scaler) <= limit_s - 20.0 + 0.25
+    assert 1 <= len(scaler.scalings) <= 8
+
+
+def test_a_machine_that_becomes_slower_is_followed_to_the_end():
+    """Twice the time a step from the middle on: the total falls as often as it takes, and ends by the limit."""
+    scaler = TimestepScaler(100_000, 1_100.0, on_pressure="reduce", reserve_s=20.0)
+    assert run_of(scaler, slow_from=50_000) <= 1_100.0
+    assert 70_000 < scaler.total_timesteps < 80_000
+    assert len(scaler.scalings) < 200
+
+
+def test_a_few_steps_decide_nothing():
+    """A slow beginning is no pace: before a twentieth of the steps or of the time nothing is reduced."""
+    scaler = TimestepScaler(10_000, 1_000.0, on_pressure="reduce")
+    assert observe_pace(scaler, 0.5, range(0, 90)) == []
+    assert scaler.under_pressure(89, 44.5)
+    assert observe_pace(scaler, 0.5, range(90, 150)) != []
+
+
+def test_a_reduced_total_grows_back_when_the_pace_recovers():
+    """One slow stretch reduces it; fast steps give it back, up to the request, each change on record."""
+    scaler = TimestepScaler(10_000, 1_000.0, on_pressure="reduce")
+    scaler.observe(0, 0.0)
+    assert scaler.observe(500, 100.0).after == 5_000
+    grown = [change for step in range(600, 2_000, 100) if (change := scaler.observe(step, 70 + 0.06 * step))]
+    assert all(change.after > change.before for change in grown)
+    assert grown[-1].after == scaler.total_timesteps == scaler.requested_timesteps
+    assert scaler.scalings[1:] == grown
+
+
+def test_a_total_does_not_grow_when_its_end_is_near():
+    """Within the last steps of the reduced total what was announced holds."""
+    scaler = TimestepScaler(10_000, 1_000.0, on_pressure="reduce")
+    scaler.observe(0, 0.0)
+    scaler.observe(500, 100.0)
+    assert scaler.observe(4_900, 150.0) is None
+    assert scaler.total_timesteps == 5_000

@@ -166,6 +166,29 @@ def test_a_watchdog_in_this_process_leaves_nothing_open(folder):
     dog.stop()
 
 
+def test_files_named_like_standard_modules_do_not_stop_it(folder, tmp_path, monkeypatch, caplog):
+    """A signal.py in the working folder is nobody's signal module: the watchdog says that it watches."""
+    for name in ("signal", "platform"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not the standard module')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", "")
+    dog = Watchdog(folder, FAR_S, FAR_S, 1, 0.0)
+    dog.start()
+    assert dog.wait_until_watching(20)
+    dog.stop()
+    assert "watchdog" not in caplog.text
+
+
+def test_a_watchdog_that_ends_untold_is_warned_of(folder, caplog):
+    """The log says so, and when; nothing is said of one that was told to end."""
+    dog = Watchdog(folder, FAR_S, FAR_S, 1, 0.0)
+    dog.start()
+    assert dog.wait_until_watching(20)
+    psutil.Process(dog.pid).kill()
+    wait_until(lambda: "has ended while it watched" in caplog.text, "the warning")
+    dog.stop()
+
+
 def test_the_first_reason_to_stop_stays(tmp_path):
     """A second request, from wherever, does not replace the first."""
     folder = RunFolder(tmp_path)

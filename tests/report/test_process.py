@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from kit.report.process import ReportProcess
 
 
@@ -18,6 +20,18 @@ def test_figures_only_leaves_the_page_alone(run_dir: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert len(list((run_dir / "figures").iterdir())) == 4
     assert not (run_dir / "report.html").exists()
+
+
+def test_a_file_named_like_a_standard_module_does_not_stop_the_drawing(
+    run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal.py in the working folder takes nobody's place: the figures are drawn."""
+    (tmp_path / "signal.py").write_text("raise SystemExit('not the standard module')")
+    (tmp_path / "platform.py").write_text("raise SystemExit('not the standard module')")
+    monkeypatch.chdir(tmp_path)
+    process = ReportProcess(run_dir)
+    assert process.draw()
+    process.close()
 
 
 def test_a_folder_that_is_not_there_is_bad_usage(tmp_path: Path) -> None:

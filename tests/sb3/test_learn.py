@@ -1,19 +1,23 @@
 """learn(), evaluation and the environment's state, on CartPole with small networks."""
 
+import re
 import threading
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
-from stable_baselines3 import DQN, PPO
-from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
+from stable_baselines3 import A2C, DQN, PPO, TD3
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.noise import OrnsteinUhlenbeckActionNoise
+from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecMonitor, VecNormalize
 
 from kit import TrainingSession
 from kit.errors import ConfigMismatchError, IntegrityError, UsageError
 from kit.report.process import ReportProcess
 from kit.sb3 import Evaluation, learn, load_best
 from kit.sb3.environment_state import EnvironmentState
+from kit.sb3.state import ExactState
 from kit.traffic.scenarios import load_scenario
 from tests.crash.runs import contents, read
 
@@ -159,6 +163,8 @@ def test_an_environment_that_cannot_be_captured_makes_the_run_inexact(tmp_path):
         (lambda: DummyVecEnv([make_env] * 2), "pickle"),
         (lambda: DummyVecEnv([Locked]), "none"),
         (lambda: VecFrameStack(DummyVecEnv([make_env]), 2), "none"),
+        (lambda: VecNormalize(load_scenario("balanced").make_vec_env(2, 0)), "none"),
+        (lambda: VecMonitor(load_scenario("balanced").make_vec_env(2, 0)), "none"),
     ],
 )
 def test_an_environment_is_captured_by_the_first_way_that_works(make, method):
@@ -166,6 +172,34 @@ def test_an_environment_is_captured_by_the_first_way_that_works(make, method):
     state = EnvironmentState(make())
     assert state.method == method
     assert (state.reason is None) == (method != "none")
+
+
+class OtherBuffer(ReplayBuffer):
+    """A replay buffer that may hold anything beside the arrays."""
+
+
+NOISE = OrnsteinUhlenbeckActionNoise(np.zeros(1), np.ones(1))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "settings", "env", "reason"),
+    [
+        (DQN, {}, "CartPole-v1", None),
+        (DQN, {"n_steps": 3}, "CartPole-v1", None),
+        (PPO, {}, "Pendulum-v1", None),
+        (PPO, {"use_sde": True}, "Pendulum-v1", "use_sde"),
+        (DQN, {"replay_buffer_class": OtherBuffer}, "CartPole-v1", "OtherBuffer"),
+        (A2C, {}, "CartPole-v1", "A2C is not verified"),
+        (TD3, {"action_noise": NOISE}, "Pendulum-v1", r"TD3 is not verified.*OrnsteinUhlenbeck"),
+    ],
+)
+def test_exactness_is_promised_only_where_it_is_verified(algorithm, settings, env, reason):
+    """DQN and PPO with what is captured of them; anything else says what is missing."""
+    if issubclass(algorithm, DQN | TD3):
+        settings = {"buffer_size": 50, **settings}
+    state = ExactState(algorithm("MlpPolicy", gymnasium.make(env), device="cpu", **SMALL, **settings))
+    assert state.exact == (reason is None)
+    assert reason is None or re.search(reason, str(state.reason))
 
 
 @pytest.mark.parametrize("kind", ["get_state", "pickle"])

@@ -53,6 +53,18 @@ def test_killed_episode_process_is_an_error(scenario):
         process.run([0])
 
 
+def test_files_named_like_standard_modules_do_not_stop_it(scenario, tmp_path, monkeypatch):
+    """A platform.py in the working folder, which is on the training process's path, takes nobody's place."""
+    for name in ("signal", "platform"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not the standard module')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    monkeypatch.setattr(sumo_process._Zygote, "_current", None)
+    process = EpisodeProcess(scenario.spec(0))
+    assert process.initial.decision == 0
+    process.close()
+
+
 def test_missing_sumo_names_the_command(monkeypatch):
     """Without libsumo a scenario says how to install it, and nothing else is simulated in its place."""
     found = importlib.util.find_spec
