@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kit.errors import KitError
 from kit.harness.outputs import RobustOutputManager
 from kit.harness.provenance import versions
-from kit.harness.summary import COMPLETE, read_json, write_json
+from kit.harness.summary import read_json, write_json
 from kit.runtime import device_in_use, threads_in_use
 from kit.tensors import decode, encode, snapshot
 from kit.timing.measurement import measured_of
+from kit.timing.sessions import Row, summed
 
 if TYPE_CHECKING:
     from kit.session import TrainingSession
@@ -33,6 +35,20 @@ class Keeper:
     def __init__(self, session: TrainingSession, outputs: RobustOutputManager) -> None:
         self._session, self._outputs = session, outputs
         self.trained = False
+        self._earlier = self._earlier_phases()
+
+    def _earlier_phases(self) -> list[Row]:
+        """Return the phases of the sessions before this one, as their last exports left them."""
+        path = self._session.folder.timing
+        try:
+            return summed(read_json(path).get("phases", []))
+        except (KitError, ValueError, TypeError, KeyError) as error:
+            logger.warning("%s cannot be read, its phases are not counted on: %s", path.name, error)
+            return []
+
+    def phases(self) -> list[Row]:
+        """Return a row a phase, summed over the sessions of the run up to this instant."""
+        return summed(self._earlier, self._session.timer.rows())
 
     def restore(self) -> Any | None:
         """Return the tree of the newest checkpoint that verifies, or None; rows after its step are dropped."""
@@ -63,11 +79,12 @@ class Keeper:
         return {"threads": threads, "device": device_in_use(), "versions": versions()}
 
     def _note_runtime(self, there: Mapping[str, Any]) -> None:
-        """Thread count, device and versions change results in the last bits: say so when they are not those of before."""
+        """Threads, device and versions change the last bits of results: say so when they are not as before."""
         here = self._runtime()
         changed = [name for name in here if there.get(name) != here[name]]
         if changed and self._session.exact:
-            self._session.inexact(f"{' and '.join(changed)} differ from those that wrote the checkpoint")
+            verb = "differs" if changed == ["device"] else "differ"
+            self._session.inexact(f"{' and '.join(changed)} {verb} from what wrote the checkpoint")
 
     def checkpoint(self, step: int, capture: Capture) -> None:
         """Snapshot now, persist in the background (layer 1)."""
@@ -82,7 +99,7 @@ class Keeper:
         session = self._session
         with session.phase("export"):
             self.note_progress(step)
-            write_json(session.folder.timing, {"phases": session.timer.rows()})
+            write_json(session.folder.timing, {"phases": self.phases()})
             self._outputs.save_intermediate_results(step)
 
     def note_progress(self, step: int) -> None:
@@ -98,19 +115,21 @@ class Keeper:
         session.entry.end = reason
         self.note_progress(session.step)
         session.timer.add_count("finalise", 1)
-        timing: dict[str, Any] = {"phases": session.timer.rows()}
+        timing: dict[str, Any] = {"phases": self.phases()}
         if session.quick_test:
             plan = session.planner.plan
             timing["measured"] = measured_of(session.folder, outputs, session.log, plan, session.step)
         write_json(session.folder.timing, timing)
         session.log.flush()
-        outputs.finalise(status=status, reason=reason, more=self._facts(), report=write_report)
+        outputs.finalise(status=status, reason=reason, more=self._facts(status), report=write_report)
         return read_json(session.folder.summary)
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self, status: str) -> dict[str, Any]:
+        """Return what the files do not say; the step of a run that is not complete is that of its checkpoint."""
         session = self._session
+        step = {"step": session.step} if status == COMPLETE else {}
         return {
-            "step": session.step,
+            **step,
             "total_timesteps": session.total_timesteps,
             "requested_timesteps": session.requested_timesteps,
             "exact": session.exact,

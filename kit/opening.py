@@ -67,7 +67,8 @@ def prepare_folder(folder: RunFolder, *, anew: bool) -> FileLock:
         StorageError: the folder cannot be written.
     """
     launched = launched_at() is not None
-    folder.refuse_foreign()
+    if not launched:
+        folder.refuse_foreign()
     if anew and not launched and folder.run_json.exists():
         with FileLock(folder.lock).acquire():
             logger.info("The run that was in %s is now in %s.", folder.root, move_aside(folder))

@@ -20,6 +20,7 @@ FLOORS = [
     {"notebooks", "remote"},
 ]
 PARTS_OF_THE_SESSION = {
+    "companions",
     "opening",
     "keeper",
     "pace",

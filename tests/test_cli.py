@@ -66,10 +66,9 @@ def hung(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Cli]]
     """A run whose first step never returns, started early: until its hard deadline the other tests go on."""
     out = tmp_path_factory.mktemp("hung") / "run"
     process = start("run", out, "--set", "hang_at=0", "--soft-limit", "10", "--hard-limit", "11")
-    yield out, process
-    if process.poll() is None:
+    with process:
+        yield out, process
         process.kill()
-        process.communicate()
 
 
 @pytest.fixture
@@ -284,7 +283,11 @@ def test_an_unknown_name_inside_the_notebook_keeps_its_nearest(tmp_path):
         (["run", "traffic_signl"], "Unknown notebook 'traffic_signl'", "traffic_signal"),
         (["run", "nowhere/x.ipynb"], "nowhere/x.ipynb", None),
         (["run", WALK, "--set", "total_timestep=1"], "Unknown parameter 'total_timestep'", "total_timesteps"),
-        (["run", WALK, "--set", "soft_limit=1"], "Unknown parameter 'soft_limit'", None),
+        (
+            ["run", WALK, "--set", "soft_limit=1"],
+            "'soft_limit' is no setting of the run but an option",
+            "--soft-limit",
+        ),
         (["run", WALK, "--set", "seed"], "'seed' is not of the form", None),
         (["run", WALK, "--set", "seed=x"], "'seed' got 'x'", None),
         (["run", WALK, "--soft-limit", "10.5 hours"], "'10.5 hours'", "10.5h"),
@@ -334,8 +337,8 @@ def test_a_quick_test_forecasts_always_fresh_and_the_run_remembers(tmp_path, cap
     """It exits 0 with a forecast, again from step 0; extrapolate asks it; the run beside it carries the forecast."""
     quick = tmp_path / "run-quick"
     settings = ("--set", "total_timesteps=400")
-    stale = quick / "stale"
-    for _ in range(2):
+    stale, users = quick / "figures" / "stale.png", quick / "users.txt"
+    for attempt in range(2):
         code, summary, errors = call("quick-test", quick, *settings)
         assert code == 0, errors
         assert (summary["step"], summary["sessions"]) == (20, 1)
@@ -343,6 +346,8 @@ def test_a_quick_test_forecasts_always_fresh_and_the_run_remembers(tmp_path, cap
         assert summary["forecast"]["verdict"] == "fit"
         assert not stale.exists()
         stale.touch()
+        assert attempt == 0 or users.read_text() == "precious"
+        users.write_text("precious")
     assert not quick.with_name("run-quick.old-1").exists()
     code, output, _ = main(capsys, "extrapolate", str(quick), "--timesteps", "800", "--limit", "1h", "--json")
     found = json.loads(output)
@@ -449,3 +454,21 @@ def test_the_command_line_runs_as_a_program():
         subprocess.run([*command, "verify", "nowhere"], cwd=ROOT, capture_output=True, check=False).returncode
         == 2
     )
+
+
+@pytest.mark.parametrize("command", ["run", "quick-test"])
+def test_a_folder_with_somebodys_files_is_refused_untouched(tmp_path, command):
+    """--out on a folder that is no run's and not empty exits 2; every byte in it stays, a metrics.csv too."""
+    out = tmp_path / "thesis"
+    (out / "best").mkdir(parents=True)
+    files = {
+        "metrics.csv": "step,precious\n1,2\n",
+        "run.json": '{"name": "mine"}',
+        "best/notes.txt": "precious",
+    }
+    for name, text in files.items():
+        (out / name).write_text(text)
+    code, said, _ = call(command, out)
+    assert (code, "is not a run folder" in said["error"]) == (2, True)
+    assert {name: (out / name).read_text() for name in files} == files
+    assert sorted(path.name for path in out.iterdir()) == ["best", "metrics.csv", "run.json"]

@@ -1,6 +1,7 @@
 """The session in this process: what it refuses, resumes, records and leaves, with real files."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,8 @@ def test_a_run_that_failed_before_its_settings_were_known_can_be_run_again(tmp_p
     """A bug between open() and declare() leaves no run that the next attempt would contradict."""
     with pytest.raises(ZeroDivisionError), open_session(tmp_path / "run"):
         _ = 1 / 0
-    assert read(tmp_path / "run")["status"] == "failed"
+    assert not (tmp_path / "run" / "run.json").exists()
+    assert not (tmp_path / "run" / "summary.json").exists()
     with open_session(tmp_path / "run") as session:
         session.declare(rate=0.1)
         walk_on(session)
@@ -126,18 +128,29 @@ def test_a_run_that_failed_before_its_settings_were_known_can_be_run_again(tmp_p
     assert read(tmp_path / "run", "run.json")["config"]["rate"] == 0.1
 
 
+def test_the_phases_of_all_sessions_are_in_timing_json(tmp_path, monkeypatch):
+    """A run of two sessions has a row for each phase of both, and its 40 steps; its time is that of the ledger."""
+    for stop_at in (10, 99):
+        with open_session(tmp_path / "run") as session:
+            monkeypatch.setattr(session.pace, "look_due", partial(ask_at, session, stop_at))
+            walk_on(session)
+    rows = {row["name"]: row for row in read(tmp_path / "run", "timing.json")["phases"]}
+    assert (rows["setup"]["count"], rows["rollout"]["count"], rows["finalise"]["count"]) == (2, 40, 2)
+    total = sum(row["total_s"] for row in rows.values())
+    assert total == pytest.approx(read(tmp_path / "run")["elapsed_s"], abs=0.5)
+
+
 def test_a_run_that_was_inexact_once_stays_inexact(stopped, monkeypatch):
     """Continued under other versions, then under those again: the second one's summary still says why."""
     monkeypatch.setattr("kit.keeper.versions", lambda: {"python": "0"})
     reasons = []
-    for steps in (10, 0):
+    for stop_at in (10, 99):
         with open_session(stopped) as session:
             session.declare(rate=0.1)
-            if steps:
-                monkeypatch.setattr(session.pace, "look_due", lambda s=session: ask_at(s, steps))
+            monkeypatch.setattr(session.pace, "look_due", partial(ask_at, session, stop_at))
             walk_on(session)
         reasons.append((read(stopped)["status"], read(stopped)["exact"], read(stopped)["inexact_reason"]))
-    why = "versions differ from those that wrote the checkpoint"
+    why = "versions differ from what wrote the checkpoint"
     assert reasons == [("stopped", False, why), ("complete", False, why)]
 
 
@@ -149,7 +162,7 @@ def test_another_device_makes_a_resume_inexact(stopped, monkeypatch):
     with open_session(stopped) as session:
         session.declare(rate=0.1)
         walk_on(session)
-    assert read(stopped)["inexact_reason"] == "device differ from those that wrote the checkpoint"
+    assert read(stopped)["inexact_reason"] == "device differs from what wrote the checkpoint"
 
 
 def test_an_error_fails_the_run_and_keeps_its_checkpoint(tmp_path):
@@ -158,7 +171,7 @@ def test_an_error_fails_the_run_and_keeps_its_checkpoint(tmp_path):
         walk_on(session, until=25)
     summary = read(tmp_path / "run")
     assert (summary["status"], summary["reason"]) == ("failed", "RuntimeError: broken off")
-    assert summary["resumable"]
+    assert (summary["resumable"], summary["step"]) == (True, 20)
     assert_sound(tmp_path / "run")
     with open_session(tmp_path / "run") as session:
         session.register(walk=Walk(1))
@@ -224,8 +237,13 @@ def test_other_threads_make_a_resume_inexact_and_say_so(tmp_path):
     with open_session(tmp_path / "run") as session:
         request_stop(session.folder, "a test")
         walk_on(session)
-    with open_session(tmp_path / "run", threads=2) as session:
-        walk_on(session)
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        with open_session(tmp_path / "run") as session:
+            walk_on(session)
+    finally:
+        torch.set_num_threads(before)
     summary = read(tmp_path / "run")
     assert summary["exact"] is False
     assert "threads differ" in summary["inexact_reason"]

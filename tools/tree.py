@@ -14,7 +14,9 @@ BEGIN, END = "<!-- tree -->\n```\n", "```\n<!-- /tree -->"
 def tree() -> str:
     """Return a line for each module of the kit: its path and what it is."""
     lines = []
-    for path in sorted((ROOT / "kit").rglob("*.py"), key=lambda p: (p.parent.parts, p.name != "__init__.py", p.name)):
+    for path in sorted(
+        (ROOT / "kit").rglob("*.py"), key=lambda p: (p.parent.parts, p.name != "__init__.py", p.name)
+    ):
         module = path.relative_to(ROOT)
         said = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0].replace("``", "")
         name = f"{module.parent}/" if path.name == "__init__.py" else f"    {path.name}"

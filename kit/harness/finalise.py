@@ -17,11 +17,13 @@ def finalise_from_disk(
 ) -> dict[str, Any]:
     """Write summary.json from the newest good checkpoint and run.json, then the archive; return the summary.
 
-    ``elapsed_s`` (seconds) is credited to ``session``, or to the last one. Used by the watchdog after the hard
+    ``elapsed_s`` (seconds) is credited to ``session``, or to the last one; one that never ended has its time up
+    to the last heartbeat anyway. Used by the watchdog after the hard
     deadline or the death of the training process, and by ``package`` on whatever a dead run left.
     """
     with FileLock(folder.finalising):
         ledger = SessionLedger(folder)
+        ledger.credit_unfinished()
         for entry in ledger.entries:
             if entry.session == (session or len(ledger.entries)):
                 entry.elapsed_s = max(entry.elapsed_s, elapsed_s or 0.0)

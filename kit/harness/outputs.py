@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from kit.errors import KitError, StorageError
 from kit.harness.archive import ArchiveRef, package
+from kit.harness.atomic import storage_errors
 from kit.harness.cadence import Cadence
 from kit.harness.checkpoints import CheckpointRef, CheckpointStore
 from kit.harness.clock import SYSTEM_CLOCK, Clock
@@ -86,12 +88,23 @@ class RobustOutputManager:
 
         def persist() -> CheckpointRef:
             files = encode()
+            self._sync_rows()
             reference = self.checkpoints.save(step, files, exact=exact, extra=dict(extra))
             self.checkpoint_cost_s = self._clock.monotonic() - began
             self.checkpoint_bytes = sum(len(content) for content in files.values())
             return reference
 
         self._pending = self._background.submit(persist)
+
+    def _sync_rows(self) -> None:
+        """Make the rows durable before a checkpoint that counts on them is; from the background thread.
+
+        By their paths: a new column replaces the file under the training thread's hands, and does so durably.
+        """
+        for rows in (self._metrics, self._times):
+            if rows is not None:
+                with storage_errors(rows.path), rows.path.open("rb") as file:
+                    os.fsync(file.fileno())
 
     def settle(self) -> None:
         """Wait for the checkpoint being written; see the class for what a failure does."""

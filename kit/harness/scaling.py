@@ -15,8 +15,8 @@ KNOWN_FROM = 0.05
 """The share of the steps, or of the limit, after which the pace decides anything: before, it is noise."""
 REGROW_FROM = 0.02
 """The share of the request that must have become free before a reduced total grows again."""
-REPEATED_CUT = 0.005
-"""What a second reduction in a row takes off beyond need, as a share of the rest: so each is not the next one's cause."""
+REPEATED_CUT = 0.01
+"""What a second reduction in a row takes off beyond need, as a share of the rest, so that few are enough."""
 
 
 @dataclass(frozen=True)

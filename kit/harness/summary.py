@@ -10,6 +10,7 @@ from typing import Any
 
 from kit.errors import IntegrityError, StorageError
 from kit.harness.atomic import atomic_write
+from kit.harness.heartbeat import read_beat
 from kit.harness.run_folder import RunFolder
 
 COMPLETE, STOPPED, FAILED = "complete", "stopped", "failed"
@@ -57,18 +58,26 @@ class SessionLedger:
     """sessions.json: every session that worked on the run, the present one last."""
 
     def __init__(self, folder: RunFolder) -> None:
-        self._path = folder.sessions
+        self._path, self._heartbeat = folder.sessions, folder.heartbeat
         rows = read_json(self._path).get("sessions", [])
         self.entries = [SessionEntry(**row) for row in rows]
 
     def begin(self, began: str, first_step: int) -> SessionEntry:
         """Add the session that starts now. Nothing is written before ``save``."""
+        self.credit_unfinished()
         for earlier in self.entries:
             if earlier.end == RUNNING:
                 earlier.end = DIED
         entry = SessionEntry(len(self.entries) + 1, began, 0.0, first_step, first_step, RUNNING)
         self.entries.append(entry)
         return entry
+
+    def credit_unfinished(self) -> None:
+        """Credit a last session that never ended with the time up to its last heartbeat."""
+        beat = read_beat(self._heartbeat)
+        if beat is not None and self.unfinished:
+            last = self.entries[-1]
+            last.elapsed_s = max(last.elapsed_s, round(beat.beat_s - beat.began_s, 3))
 
     @property
     def unfinished(self) -> bool:

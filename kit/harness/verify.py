@@ -1,7 +1,8 @@
 """Whether what a run left is what it wrote: an archive, a run folder, or a checkpoint.
 
-Every file with a checksum is compared with it; rows must be well-formed and JSON must parse. A torn last
-row or a half-written notebook is what a kill leaves: it is noted, and not counted as bad.
+Every file with a checksum is compared with it, the loose files of a run folder with those in its archive; rows must
+be well-formed and JSON must parse. A torn last row or a half-written notebook is what a kill leaves, and a file that
+changed because a session went on after the archive was made is as it should be: both are noted, and not bad.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ from kit.errors import IntegrityError, UsageError
 from kit.harness.manifest import MANIFEST, STEP_FOLDER, verify_checkpoint
 from kit.harness.row_format import check_rows
 from kit.harness.store import is_temporary, regular_files, sha256_file
-from kit.harness.unpack import DAMAGE, ExtractLimits, checked_members, member_faults, read_sums
+from kit.harness.unpack import DAMAGE, SUMS, ExtractLimits, checked_members, member_faults, read_sums
 
 ARCHIVE = "artifacts.zip"
 CHECKPOINTS = "checkpoints"
 ROWS = ("metrics.csv", "timing.csv")
+LEDGER = "sessions.json"
+_LOCKS = (".kit/lock", ".kit/finalising")
+"""Written whenever a session, a launch or a finalisation takes hold of the folder."""
+_LIVE_ON = ("logs/", "executed.ipynb", "tensorboard/")
+"""What is still written to after the session has made its archive."""
 _RUN_MARKS = ("run.json", "summary.json", CHECKPOINTS, ROWS[0], ARCHIVE)
 
 
@@ -28,11 +34,12 @@ _RUN_MARKS = ("run.json", "summary.json", CHECKPOINTS, ROWS[0], ARCHIVE)
 class VerifyReport:
     """What was looked at and what is wrong with it.
 
-    ``files`` counts the files checked; ``bad`` names those at fault, ``reasons`` says why; ``notes`` is
-    what a user should know and what is no fault.
+    ``files`` counts the files compared with a checksum, ``parsed`` those without one that could only be read;
+    ``bad`` names those at fault, ``reasons`` says why; ``notes`` is what a user should know and what is no fault.
     """
 
     files: int = 0
+    parsed: int = 0
     reasons: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -47,10 +54,11 @@ class VerifyReport:
         return sorted(self.reasons)
 
     def to_json(self) -> dict[str, Any]:
-        """Return ``{ok, files, bad, reasons, notes}`` for ``--json``."""
+        """Return ``{ok, files, parsed, bad, reasons, notes}`` for ``--json``."""
         return {
             "ok": self.ok,
             "files": self.files,
+            "parsed": self.parsed,
             "bad": self.bad,
             "reasons": dict(sorted(self.reasons.items())),
             "notes": list(self.notes),
@@ -133,32 +141,71 @@ def _verify_checkpoints(folder: Path, report: VerifyReport, prefix: str) -> None
 def _verify_run(root: Path, report: VerifyReport) -> None:
     if (root / CHECKPOINTS).is_dir():
         _verify_checkpoints(root / CHECKPOINTS, report, f"{CHECKPOINTS}/")
+    sums: dict[str, str] = {}
     if (root / ARCHIVE).is_file():
         _verify_archive(root / ARCHIVE, report, f"{ARCHIVE}/")
-    for name in ROWS:
-        if (root / name).is_file():
-            _verify_rows(root / name, report)
-    for name, path in regular_files(root):
-        if name.startswith((f"{CHECKPOINTS}/", ".")):
-            continue
-        if path.suffix == ".json":
-            report.files += 1
-            if fault := _json_fault(path):
-                report.reasons[name] = fault
-        elif path.suffix == ".ipynb" and (fault := _json_fault(path)):
-            report.notes.append(
-                f"{name} {fault}: notebooks are not written atomically, and a kill cuts them."
-            )
-    _verify_best(root / "best", report)
+        sums = _archived_sums(root / ARCHIVE)
+    loose = {
+        name: path
+        for name, path in regular_files(root)
+        if not name.startswith((f"{CHECKPOINTS}/", ".")) and name not in (ARCHIVE, f"{ARCHIVE}.sha256")
+    }
+    uncut = {name: path for name, path in loose.items() if _is_well_formed(name, path, report)}
+    uncut.pop(_verify_best(root / "best", report), None)
+    _verify_loose(root, uncut, sums, report)
 
 
-def _verify_rows(path: Path, report: VerifyReport) -> None:
-    report.files += 1
-    check = check_rows(path)
-    if check.torn:
-        report.notes.append(f"{path.name}: {check.damage}; the next session cuts it off.")
-    elif check.damage is not None:
-        report.reasons[path.name] = check.damage
+def _archived_sums(path: Path) -> dict[str, str]:
+    """Return the sums that an archive holds, by name; none where it cannot be read, which is reported elsewhere."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return read_sums(archive.read(SUMS))
+    except (IntegrityError, KeyError, *DAMAGE):
+        return {}
+
+
+def _is_well_formed(name: str, path: Path, report: VerifyReport) -> bool:
+    """Read what has a form: rows, JSON, notebooks. A fault, or the cut that a kill leaves, goes to the report."""
+    if name in ROWS:
+        check = check_rows(path)
+        if check.torn:
+            report.notes.append(f"{name}: {check.damage}; the next session cuts it off.")
+        elif check.damage is not None:
+            report.reasons[name] = check.damage
+        return check.damage is None
+    fault = _json_fault(path) if path.suffix in (".json", ".ipynb") else None
+    if fault is None:
+        return True
+    if path.suffix == ".json":
+        report.reasons[name] = fault
+    else:
+        report.notes.append(f"{name} {fault}: notebooks are not written atomically, and a kill cuts them.")
+    return False
+
+
+def _verify_loose(root: Path, loose: dict[str, Path], sums: dict[str, str], report: VerifyReport) -> None:
+    """Compare loose files with the archive's sums; what no sum covers is counted as parsed, and said."""
+    changed = [name for name, path in loose.items() if name in sums and sha256_file(path) != sums[name]]
+    allowed = changed if _went_on(root, sums) else [name for name in changed if name.startswith(_LIVE_ON)]
+    for name in set(changed) - set(allowed):
+        report.reasons[name] = f"is not the file that is in {ARCHIVE}, and no session has run since"
+    uncovered = sorted(loose.keys() - sums.keys())
+    report.parsed += len(uncovered) + len(allowed)
+    report.files += len(loose) - len(uncovered) - len(allowed)
+    if allowed:
+        report.notes.append(f"Changed since {ARCHIVE} was made, so only parsed: {', '.join(allowed)}.")
+    if uncovered:
+        report.notes.append(f"No checksum covers these, so they were only parsed: {', '.join(uncovered)}.")
+
+
+def _went_on(root: Path, sums: dict[str, str]) -> bool:
+    """Whether the run went on after its archive was made: another ledger of sessions, or a lock taken since."""
+    ledger, expected = root / LEDGER, sums.get(LEDGER)
+    if expected is None or not ledger.is_file() or sha256_file(ledger) != expected:
+        return True
+    made_ns = (root / ARCHIVE).stat().st_mtime_ns
+    locks = (root / name for name in _LOCKS)
+    return any(lock.is_file() and lock.stat().st_mtime_ns > made_ns for lock in locks)
 
 
 def _json_fault(path: Path) -> str | None:
@@ -169,16 +216,17 @@ def _json_fault(path: Path) -> str | None:
     return None
 
 
-def _verify_best(folder: Path, report: VerifyReport) -> None:
-    """Compare the best model with the sum that ``best.json`` holds of it."""
+def _verify_best(folder: Path, report: VerifyReport) -> str:
+    """Compare the best model with the sum that ``best.json`` holds of it; return its name within the run."""
     try:
         facts = json.loads((folder / "best.json").read_bytes())
         name, expected = str(facts["file"]), str(facts["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
-        return  # none, or reported as JSON that does not parse
+        return ""  # none, or reported as JSON that does not parse
     report.files += 1
     path = folder / Path(name).name
     if not path.is_file():
         report.reasons[f"best/{name}"] = "is missing"
     elif sha256_file(path) != expected:
         report.reasons[f"best/{name}"] = "has another SHA-256 than best.json says"
+    return f"best/{path.name}"

@@ -69,7 +69,8 @@ def learn(
     callback = SessionCallback(session, state, evaluation, restored)
     remaining = session.total_timesteps - model.num_timesteps
     if remaining > 0 and not session.trained:
-        model.learn(remaining, callback=callback, reset_num_timesteps=restored is None)
+        horizon = _horizon(session) - model.num_timesteps
+        model.learn(horizon, callback=callback, reset_num_timesteps=restored is None)
     elif not session.trained:
         callback.init_callback(model)
     if not session.stopping and not session.trained:
@@ -93,6 +94,15 @@ def load_best(session: TrainingSession, model: BaseAlgorithm) -> BaseAlgorithm:
             f"{session.folder.best / facts['file']} does not match best.json.", [facts["file"]]
         )
     return type(model).load(io.BytesIO(content), device=model.device)
+
+
+def _horizon(session: TrainingSession) -> int:
+    """Return the steps that schedules (learning rate, exploration) go by: those asked for.
+
+    A reduced total only ends training earlier; were it the horizon, a resumed run's schedules would jump. A quick
+    test is its own horizon: it goes through the whole schedule, so that its steps cost what the run's do on average.
+    """
+    return session.total_timesteps if session.quick_test else session.requested_timesteps
 
 
 def _vectorised(env: gymnasium.Env[Any, Any] | VecEnv) -> VecEnv:

@@ -52,10 +52,9 @@ def hung(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Proce
     """A walk that hangs, started early: until its hard deadline the other tests go on."""
     out = tmp_path_factory.mktemp("hung") / "run"
     process = start("walk", out, *HANGS)
-    yield out, process
-    if process.poll() is None:
+    with process:
+        yield out, process
         process.kill()
-        process.communicate()
 
 
 def assert_continues(out: Path, whole: tuple[Path, list[str]]) -> None:

@@ -1,6 +1,7 @@
 """The three layers, with real files and a clock that stands still."""
 
 import json
+import os
 import threading
 
 import pytest
@@ -63,6 +64,26 @@ def test_checkpoints_are_written_in_the_background_and_two_are_kept(folder, cloc
     save(outputs, 2)
     save(outputs, 3)
     assert sorted(path.name for path in folder.checkpoints.iterdir()) == ["step-000000002", "step-000000003"]
+    outputs.close()
+
+
+def test_rows_are_durable_before_a_checkpoint_that_counts_on_them(folder, clock, monkeypatch):
+    """A power failure never leaves a checkpoint at a step whose rows are lost."""
+    synced, fsync = [], os.fsync
+
+    def watched(file: int) -> None:
+        standing = any(folder.checkpoints.glob("step-*"))
+        synced.append((os.fstat(file).st_ino, os.fstat(file).st_size, standing))
+        fsync(file)
+
+    outputs = RobustOutputManager(folder, "h", clock=clock)
+    outputs.open_rows(-1)
+    outputs.record(1, {"loss": 0.5})
+    outputs.record_time(1, 0.1, 1)
+    monkeypatch.setattr(os, "fsync", watched)
+    save(outputs, 1)
+    for path in (folder.metrics, folder.timing_rows):
+        assert (path.stat().st_ino, path.stat().st_size, False) in synced
     outputs.close()
 
 

@@ -188,7 +188,7 @@ def test_a_machine_that_becomes_slower_is_followed_to_the_end():
 def test_a_few_steps_decide_nothing():
     """A slow beginning is no pace: before a twentieth of the steps or of the time nothing is reduced."""
     scaler = TimestepScaler(10_000, 1_000.0, on_pressure="reduce")
-    assert observe_pace(scaler, 0.5, range(0, 90)) == []
+    assert observe_pace(scaler, 0.5, range(90)) == []
     assert scaler.under_pressure(89, 44.5)
     assert observe_pace(scaler, 0.5, range(90, 150)) != []
 

@@ -16,9 +16,12 @@ from kit.harness.rows import AppendOnlyRows
 
 @pytest.fixture
 def run(tmp_path):
-    """A small finished run: JSON, rows, one checkpoint, the best model, an archive."""
+    """A small finished run: JSON, rows, one checkpoint, the best model, its ledger, an archive."""
     root = tmp_path / "run"
     root.mkdir()
+    (root / "sessions.json").write_text('{"sessions": [1]}')
+    (root / "results.json").write_text('{"delay": 21.4}')
+    (root / "report.html").write_text("<html></html>")
     (root / "run.json").write_text('{"notebook": "x"}')
     (root / "executed.ipynb").write_text('{"cells": []}')
     with AppendOnlyRows(root / "metrics.csv", ["loss"]) as rows:
@@ -156,6 +159,49 @@ def test_a_damaged_archive_in_a_run_folder_is_found(run):
     """Verifying the run verifies its archive too."""
     _with_flip(run / "artifacts.zip", 60)
     assert not verify(run).ok
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("results.json", "21.4", "11.4"),
+        ("metrics.csv", "0.33", "0.13"),
+        ("report.html", "</html>", "junk</html>"),
+    ],
+)
+def test_a_loose_file_that_still_parses_is_compared_with_the_archive(run, name, old, new):
+    """An edited result, a digit of a metric and junk in the report are found where no session has run since."""
+    path = run / name
+    path.write_text(path.read_text().replace(old, new))
+    report = verify(run)
+    assert report.bad == [name]
+    assert "no session has run since" in report.reasons[name]
+
+
+@pytest.mark.parametrize("sign", ["sessions.json", ".kit/lock", ".kit/finalising"])
+def test_files_of_a_run_that_went_on_are_noted_and_not_bad(run, sign):
+    """A new session, a launch or a broken-off finalisation after the archive: the files may differ, and it is said."""
+    later_ns = (run / "artifacts.zip").stat().st_mtime_ns + 1
+    (run / sign).parent.mkdir(exist_ok=True)
+    (run / sign).write_text('{"sessions": [1, 2]}')
+    os.utime(run / sign, ns=(later_ns, later_ns))
+    (run / "results.json").write_text('{"delay": 20.0}')
+    report = verify(run)
+    assert report.ok
+    assert "results.json" in report.notes[0]
+    assert report.parsed == (2 if sign == "sessions.json" else 1)
+
+
+def test_what_no_checksum_covers_is_said_to_be_only_parsed(run):
+    """A file that joined after the archive, and all loose files of a run without one, are not claimed as checked."""
+    checked = verify(run)
+    assert (checked.parsed, checked.notes) == (0, [])
+    (run / "extra.json").write_text("{}")
+    report = verify(run)
+    assert (report.ok, report.parsed, report.files) == (True, 1, checked.files)
+    assert report.notes == ["No checksum covers these, so they were only parsed: extra.json."]
+    (run / "artifacts.zip").unlink()
+    assert verify(run).parsed == 8
 
 
 def test_what_a_kill_leaves_is_noted_and_not_bad(run):

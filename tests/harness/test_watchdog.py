@@ -13,9 +13,10 @@ from kit.harness.archive import verify
 from kit.harness.checkpoints import CheckpointStore
 from kit.harness.clock import SYSTEM_CLOCK, ManualClock
 from kit.harness.finalise import finalise_from_disk
+from kit.harness.heartbeat import Heartbeat
 from kit.harness.lock import FileLock
 from kit.harness.run_folder import RunFolder
-from kit.harness.summary import read_json, write_json
+from kit.harness.summary import SessionLedger, read_json, write_json
 from kit.harness.watchdog import Watchdog, WatchdogOrders, request_stop, stop_reason
 from kit.harness.watchdog_process import Watch
 from tests.crash.runs import wait_until
@@ -196,6 +197,21 @@ def test_the_first_reason_to_stop_stays(tmp_path):
     request_stop(folder, "SIGTERM")
     request_stop(folder, "SIGINT")
     assert stop_reason(folder) == "SIGTERM"
+
+
+def test_a_killed_session_has_its_time_up_to_the_last_heartbeat(folder):
+    """Its ledger was last written at an export; finalising and the next session know the later time."""
+    ledger = SessionLedger(folder)
+    ledger.begin("2026-01-01T00:00:00+00:00", 0).elapsed_s = 2.0
+    ledger.save()
+    with Heartbeat(folder.heartbeat, 100.0) as heartbeat:
+        heartbeat.beat(7, 10, 130.5, "rollout")
+    following = SessionLedger(folder)
+    following.begin("2026-01-01T01:00:00+00:00", 7)
+    assert [entry.elapsed_s for entry in following.entries] == [30.5, 0.0]
+    assert finalise_from_disk(folder, status="failed", reason="x")["elapsed_s"] == 30.5
+    ledger = SessionLedger(folder)
+    assert (ledger.entries[0].end, ledger.elapsed_s) == ("x", 30.5)
 
 
 def test_finalising_what_holds_nothing_is_a_failed_run_at_step_0(tmp_path):

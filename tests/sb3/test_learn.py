@@ -14,6 +14,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecMoni
 
 from kit import TrainingSession
 from kit.errors import ConfigMismatchError, IntegrityError, UsageError
+from kit.harness.summary import write_json
+from kit.harness.watchdog import request_stop
 from kit.report.process import ReportProcess
 from kit.sb3 import Evaluation, learn, load_best
 from kit.sb3.environment_state import EnvironmentState
@@ -135,6 +137,21 @@ def test_steps_and_gradient_steps_are_counted_for_parallel_environments(tmp_path
     assert counts["collect"] == 100
     assert counts["update"] == model._n_updates > 0
     assert session.scaler.n_envs == 4
+
+
+def test_schedules_go_by_the_steps_asked_for_in_a_run_that_was_reduced(tmp_path):
+    """Resumed under half its total, exploration goes on where it was, and training ends at the half."""
+    settings = {"learning_starts": 10, "exploration_fraction": 1.0, **SMALL}
+    with open_session(tmp_path / "run", 400) as session:
+        request_stop(session.folder, "a test")
+        learn(session, DQN, "MlpPolicy", make_env, **settings)
+    record = read(tmp_path / "run", "run.json")
+    write_json(tmp_path / "run/run.json", {**record, "total_timesteps": 200})
+    with open_session(tmp_path / "run", 400) as session:
+        model = learn(session, DQN, "MlpPolicy", make_env, **settings)
+    assert read(tmp_path / "run")["status"] == "complete"
+    assert (model.num_timesteps, model._total_timesteps) == (200, 400)
+    assert model.exploration_rate == pytest.approx(1.0 - 0.95 * 200 / 400, abs=0.01)
 
 
 def test_a_quick_test_contains_gradient_steps(tmp_path):
