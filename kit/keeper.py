@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kit.errors import KitError
 from kit.harness.outputs import RobustOutputManager
 from kit.harness.provenance import versions
-from kit.harness.summary import read_json, write_json
+from kit.harness.summary import COMPLETE, read_json, write_json
 from kit.runtime import device_in_use, threads_in_use
 from kit.tensors import decode, encode, snapshot
 from kit.timing.measurement import measured_of

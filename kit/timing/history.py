@@ -8,13 +8,14 @@ the half-width, in factors, that covers a new run with probability ``level`` as 
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kit.errors import IntegrityError
+logger = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).with_name("history.json")
 LEVEL = 0.9
@@ -32,8 +33,8 @@ class Pair:
     date: str
 
     def __post_init__(self) -> None:
-        if not (self.predicted_s > 0 and self.actual_s > 0):
-            raise ValueError(f"times must be more than zero: {self.predicted_s!r}, {self.actual_s!r}")
+        if not (0 < self.predicted_s < math.inf and 0 < self.actual_s < math.inf):
+            raise ValueError(f"times must be more than zero, and finite: {self.predicted_s!r}, {self.actual_s!r}")
 
 
 @dataclass(frozen=True)
@@ -59,33 +60,41 @@ def user_history() -> Path:
 def read_pairs(path: Path | None = None) -> list[Pair]:
     """Return the pairs in a history file (JSON lines); none where there is no file.
 
-    Raises:
-        IntegrityError: a line is not a pair; names file and line.
+    The history only narrows an interval, so no damage to it ends a run: a line that is no pair, or a file that
+    cannot be read, is skipped with a warning that names it.
     """
-    file = user_history() if path is None else path
-    if not file.exists():
+    try:
+        file = user_history() if path is None else path
+        lines = file.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
+        logger.warning("The history of forecasts cannot be read, so it does not count: %s", error)
         return []
     pairs = []
-    for number, line in enumerate(file.read_text().splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         try:
-            pair = Pair(**json.loads(line))
+            pairs.append(Pair(**json.loads(line)))
         except (ValueError, TypeError) as error:
-            raise IntegrityError(
-                f"{file}, line {number}, is not a pair of times: {error}", [str(file)]
-            ) from error
-        pairs.append(pair)
+            logger.warning("%s, line %d, is not a pair of times and is skipped: %s", file, number, error)
     return pairs
 
 
 def add_pair(pair: Pair, path: Path | None = None) -> None:
-    """Append one finished run to the user's history."""
-    file = user_history() if path is None else path
-    file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    """Append one finished run to the user's history; where that cannot be written, a warning says so."""
+    line = (json.dumps(asdict(pair)) + "\n").encode()
     try:
-        os.write(descriptor, (json.dumps(asdict(pair)) + "\n").encode())
-    finally:
-        os.close(descriptor)
+        file = user_history() if path is None else path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            size = os.fstat(descriptor).st_size
+            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"  # a kill cut the line before this one
+            os.write(descriptor, b"\n" * torn + line)
+        finally:
+            os.close(descriptor)
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
+        logger.warning("The time of this run is not added to the history of forecasts: %s", error)
 
 
 def shipped_pairs() -> list[Pair]:

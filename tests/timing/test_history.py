@@ -1,10 +1,10 @@
 import json
+import logging
 import math
 import random
 
 import pytest
 
-from kit.errors import IntegrityError
 from kit.timing.history import Pair, add_pair, interval_for, read_pairs, shipped_pairs, user_history
 
 
@@ -77,20 +77,34 @@ def test_pairs_are_appended_and_read_back(tmp_path):
         json.dumps({"notebook": "n"}),
         '"x"',
         json.dumps(vars(pairs(1.0)[0]) | {"actual_s": 0}),
+        b'{"notebook": "torn, wi',
+        b"\xff\xfe\n",
     ],
 )
-def test_a_corrupted_line_is_named(tmp_path, line):
-    """An IntegrityError says which file and line; nothing is skipped silently."""
+def test_a_corrupted_line_is_skipped_and_named(tmp_path, line, caplog):
+    """A warning says which file and line; the pairs around it count, and no run ends because of it."""
     path = tmp_path / "history.jsonl"
     add_pair(pairs(1.0)[0], path)
-    with path.open("a") as file:
-        file.write(line + "\n")
-    with pytest.raises(IntegrityError, match=r"history\.jsonl, line 2") as caught:
-        read_pairs(path)
-    assert caught.value.bad == [str(path)]
+    with path.open("ab") as file:
+        file.write(line if isinstance(line, bytes) else line.encode() + b"\n")
+    add_pair(pairs(1.2)[0], path)
+    with caplog.at_level(logging.WARNING):
+        assert read_pairs(path) == pairs(1.0, 1.2)
+    assert "history.jsonl, line 2, is not a pair of times" in caplog.text
 
 
-@pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan])
+def test_a_history_that_cannot_be_read_or_written_ends_nothing(tmp_path, caplog):
+    """With a file where the cache folder should be the run goes on; two warnings say what is lost."""
+    (tmp_path / "file").write_text("in the way")
+    with caplog.at_level(logging.WARNING):
+        add_pair(pairs(1.0)[0], tmp_path / "file" / "history.jsonl")
+        assert read_pairs(tmp_path / "file" / "history.jsonl") == []
+        assert read_pairs(tmp_path) == []
+    assert "is not added to the history" in caplog.text
+    assert caplog.text.count("cannot be read") == 2
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan, math.inf])
 def test_a_time_of_nothing_is_no_pair(seconds):
     """A ratio needs two times above zero."""
     with pytest.raises(ValueError, match="more than zero"):
