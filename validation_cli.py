@@ -210,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if as_json:
             print(json.dumps({"error": str(error), "nearest": getattr(error, "nearest", None)}))
         return error.exit_code
-    print(json.dumps(data) if as_json else text)
+    print(json.dumps(data, allow_nan=False) if as_json else text)
     return code
 
 

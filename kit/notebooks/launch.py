@@ -223,7 +223,7 @@ class NotebookRun:
         for row in timing.get("phases", []):
             if row["name"] == "finalise":
                 row["total_s"] += outside_s
-                row["mean_s"] = row["total_s"]
+                row["mean_s"] = row["total_s"] / row["count"]
         if timing:
             write_json(self.folder.timing, timing)
         summary["elapsed_s"] = round(ledger.elapsed_s, 3)
@@ -246,6 +246,8 @@ class NotebookRun:
         forecast = summary.get("forecast")
         if not forecast or summary.get("status") != COMPLETE or summary.get("sessions") != 1:
             return
+        if not summary.get("total_timesteps") == summary.get("requested_timesteps") == forecast["total_timesteps"]:
+            return  # a reduced run says nothing about the time of the full one
         date = datetime.datetime.fromtimestamp(self._clock.wall(), datetime.UTC).date().isoformat()
         predicted, actual = float(forecast["predicted_s"]), float(summary["elapsed_s"])
         add_pair(Pair(self._launch.notebook.stem, this_machine(), predicted, actual, date))

@@ -120,8 +120,8 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else float("nan")
 
 
-def _time(seconds: float) -> str:
-    if seconds == float("inf"):
+def _time(seconds: float | None) -> str:
+    if seconds is None:
         return "never"
     return format_duration(round(seconds, 1) if seconds < 60 else round(seconds))
 

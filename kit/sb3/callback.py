@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from kit.sb3.evaluation import Evaluation
 from kit.sb3.state import ExactState
@@ -41,6 +42,7 @@ class SessionCallback(BaseCallback):
         self._updates = 0
         self._steps = 0
         self._starts = 0
+        self._whole_rollouts = False
         self._every = session.metrics_every
         self._measured, self._evaluated, self._best = 0, 0, None
         if restored is not None:
@@ -52,12 +54,16 @@ class SessionCallback(BaseCallback):
         return self._go
 
     def on_step(self) -> bool:
-        """Whether to go on; nothing else, since this runs at every step."""
-        return self._go
+        """Whether to go on; nothing else, since this runs at every step.
+
+        An on-policy rollout is finished once begun, or its steps would never be trained on.
+        """
+        return self._go and (self._whole_rollouts or self.model.num_timesteps < self._session.total_timesteps)
 
     def _on_training_start(self) -> None:
         self._steps, self._updates = self.model.num_timesteps, int(getattr(self.model, "_n_updates", 0))
         self._starts = int(getattr(self.model, "learning_starts", 0))
+        self._whole_rollouts = isinstance(self.model, OnPolicyAlgorithm)
         self._timer.count_with(self._account)
 
     def _on_rollout_start(self) -> None:

@@ -14,6 +14,7 @@ import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from kit.errors import IntegrityError
@@ -46,6 +47,7 @@ def learn(
         ConfigMismatchError: the run folder holds a run with other settings.
         StorageError: checkpoints cannot be written.
     """
+    asked, evaluation = evaluation, evaluation and evaluation.for_total(session.requested_timesteps)
     settings = {
         "algorithm": f"{algorithm.__module__.split('.')[0]}.{algorithm.__name__}",
         "policy": policy,
@@ -60,7 +62,7 @@ def learn(
         env = _vectorised(make_env())
         model = algorithm(policy, env, **{"seed": session.seed, **hyperparameters})
     session.scaler.n_envs = env.num_envs
-    _plan(session, model, evaluation)
+    _plan(session, model, asked)
     state = ExactState(model)
     session.inexact(state.reason)
     restored = session.restore()
@@ -135,8 +137,13 @@ def _plan(session: TrainingSession, model: BaseAlgorithm, evaluation: Evaluation
     session.planner.units("rollout", per_step=1.0, from_step=starts)
     session.planner.rate("update", of="rollout")
     if evaluation is not None:
-        per_step = evaluation.episodes / evaluation.every
-        session.planner.units("evaluate", per_step=per_step, fixed=evaluation.episodes)
+        session.planner.repeats(
+            "evaluate",
+            evaluation.episodes,
+            every=evaluation.every,
+            times=evaluation.times or 0,
+            stride=_stride(model),
+        )
     if isinstance(model, OffPolicyAlgorithm) and model.replay_buffer is not None:
         bytes_each = sum(
             array.nbytes for array in vars(model.replay_buffer).values() if isinstance(array, np.ndarray)
@@ -146,3 +153,13 @@ def _plan(session: TrainingSession, model: BaseAlgorithm, evaluation: Evaluation
         session.quick_steps(starts + max(600, session.requested_timesteps // 40))
     elif isinstance(model, OnPolicyAlgorithm):
         session.quick_steps(3 * model.n_steps * model.n_envs)
+
+
+def _stride(model: BaseAlgorithm) -> int:
+    """Return the environment steps between two boundaries; where episodes decide, those between two steps."""
+    if isinstance(model, OnPolicyAlgorithm):
+        return model.n_steps * model.n_envs
+    frequency = getattr(model, "train_freq", None)
+    if isinstance(frequency, TrainFreq) and frequency.unit is TrainFrequencyUnit.STEP:
+        return frequency.frequency * model.n_envs
+    return model.n_envs

@@ -1,7 +1,8 @@
 """The forecast: what a full run will take, from the phases that a quick test measured.
 
 Time = Σ over phases of (units in the full run × mean seconds a unit). Means, not medians: slow steps are part of a
-run. What happens once (setup, warm-up, finalisation) counts once, however many steps follow.
+run. What happens once a session (setup, warm-up, finalisation) counts once, however many steps follow; what happens
+once a run (baselines, tests, the last evaluation) counts once, however many sessions it takes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from kit.errors import UsageError
 from kit.harness.cadence import Cadence
-from kit.harness.deadline import Limits
+from kit.harness.deadline import DEFAULT_SESSION_S, Limits
 from kit.timing.history import Interval
 from kit.timing.plan import RunPlan
 
@@ -36,6 +37,8 @@ class Measurement:
     disk_fixed_bytes: float
     disk_per_step_bytes: float
     checkpoint_base_bytes: float
+    log_fixed_lines: float = 0.0
+    log_fixed_bytes: float = 0.0
 
     @classmethod
     def from_json(cls, timing: Mapping[str, Any]) -> Measurement:
@@ -92,8 +95,17 @@ def predicted_s(measured: Measurement, timesteps: int) -> float:
     return sum(float(row["total_s"]) for row in phase_forecast(measured, timesteps))
 
 
+def session_s(measured: Measurement) -> float:
+    """Return the seconds that every session takes beside its share of the work: to begin, to save, to end."""
+    once_s = sum(measured.phases[name]["total_s"] for name in ONCE if name in measured.phases)
+    last_s = [measured.phases[name] for name in BY_TIME if measured.counts().get(name)]
+    return once_s + sum(row["total_s"] / row["count"] for row in last_s)
+
+
 def forecast(measured: Measurement, timesteps: int, limits: Limits, interval: Interval) -> dict[str, Any]:
     """Return the forecast with its interval, verdict and options (the keys of ``extrapolate --json``).
+
+    An option that never ends has 0 sessions and takes None.
 
     ``verdict``: ``fit`` when the upper bound ends by the soft deadline; else ``reduce`` when at least three quarters
     of the steps do, else ``split`` over sessions.
@@ -102,7 +114,8 @@ def forecast(measured: Measurement, timesteps: int, limits: Limits, interval: In
         raise UsageError(f"timesteps must be at least 1, not {timesteps}.")
     total_s = predicted_s(measured, timesteps)
     low_s, high_s = interval.around(total_s)
-    limit_s = limits.session_s or limits.hard_s
+    limit_s = limits.session_s or max(DEFAULT_SESSION_S, limits.hard_s)
+    log_lines, log_bytes = _log(measured, timesteps)
     fitting = largest_that_fits(measured, timesteps, limits.soft_s / interval.factor)
     short = "reduce" if fitting >= REDUCE_KEEPS * timesteps else "split"
     verdict = "fit" if high_s <= limits.soft_s else short
@@ -115,15 +128,25 @@ def forecast(measured: Measurement, timesteps: int, limits: Limits, interval: In
         "calibrated": interval.calibrated,
         "pairs": interval.pairs,
         "phases": phase_forecast(measured, timesteps),
-        "log_lines": round(measured.log_lines / measured.timesteps * timesteps),
-        "log_bytes": round(measured.log_bytes / measured.timesteps * timesteps),
+        "log_lines": round(log_lines),
+        "log_bytes": round(log_bytes),
         "disk_bytes": round(disk_bytes(measured, timesteps)),
         "verdict": verdict,
         "limit_s": limit_s,
         "soft_limit_s": limits.soft_s,
-        "safety_factor": limit_s / total_s if total_s else math.inf,
+        "safety_factor": limit_s / total_s,
         "options": _options(measured, timesteps, limits, interval, fitting, fits=verdict == "fit"),
     }
+
+
+def _log(measured: Measurement, timesteps: int) -> tuple[float, float]:
+    """Return the lines and bytes of the log: some come with every step, one with every evaluation, the rest once."""
+    more = measured.plan.repetitions(timesteps) - measured.plan.repetitions(measured.timesteps)
+    each = measured.log_fixed_bytes / measured.log_fixed_lines if measured.log_fixed_lines else 0.0
+    share = timesteps / measured.timesteps
+    added = more if measured.log_fixed_lines else 0
+    lines = measured.log_fixed_lines + added + measured.log_lines * share
+    return lines, measured.log_fixed_bytes + added * each + measured.log_bytes * share
 
 
 def disk_bytes(measured: Measurement, timesteps: int) -> float:
@@ -147,13 +170,17 @@ def largest_that_fits(measured: Measurement, timesteps: int, limit_s: float) -> 
 def _options(
     measured: Measurement, timesteps: int, limits: Limits, interval: Interval, fitting: int, *, fits: bool
 ) -> list[dict[str, Any]]:
-    """A: the full run in one session. B: reduced (to half where the full one fits). C: split over sessions."""
+    """A: the full run in one session. B: reduced (to half where the full one fits). C: split over sessions.
+
+    What cannot be split, the tests after training among it, must fit into one session; else C never ends.
+    """
     reduced = max(1, timesteps // 2 if fits else fitting)
     total_s = predicted_s(measured, timesteps)
-    once_s = predicted_s(measured, 1)
-    room_s = limits.soft_s / interval.factor - once_s
-    sessions = max(2, math.ceil((total_s - once_s) / room_s)) if room_s > 0 else 0
-    split_s = total_s + (sessions - 1) * once_s if sessions else math.inf
+    each_s = session_s(measured)
+    longest_s = limits.soft_s / interval.factor
+    possible = each_s < longest_s and predicted_s(measured, 1) <= longest_s
+    sessions = max(2, math.ceil((total_s - each_s) / (longest_s - each_s))) if possible else 0
+    split_s = total_s + (sessions - 1) * each_s if sessions else None
     return [
         {"name": "A", "timesteps": timesteps, "sessions": 1, "predicted_s": total_s},
         {"name": "B", "timesteps": reduced, "sessions": 1, "predicted_s": predicted_s(measured, reduced)},

@@ -34,7 +34,9 @@ class Pair:
 
     def __post_init__(self) -> None:
         if not (0 < self.predicted_s < math.inf and 0 < self.actual_s < math.inf):
-            raise ValueError(f"times must be more than zero, and finite: {self.predicted_s!r}, {self.actual_s!r}")
+            raise ValueError(
+                f"times must be more than zero, and finite: {self.predicted_s!r}, {self.actual_s!r}"
+            )
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,9 @@ def add_pair(pair: Pair, path: Path | None = None) -> None:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             size = os.fstat(descriptor).st_size
-            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"  # a kill cut the line before this one
+            torn = (
+                size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            )  # a kill cut the line before this one
             os.write(descriptor, b"\n" * torn + line)
         finally:
             os.close(descriptor)

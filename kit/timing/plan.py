@@ -2,24 +2,56 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 
 @dataclass(frozen=True)
+class Repeats:
+    """What happens every so many steps and at the end of a run, ``units`` of its phase each time.
+
+    Attributes:
+        units: units of the phase that it is each time.
+        every: environment steps between two times, at least.
+        times: how often in a run at most, whatever its total (longer runs have longer gaps); 0: as often as it takes.
+        stride: environment steps between two boundaries, the only places where it can happen.
+    """
+
+    units: float
+    every: int
+    times: int = 0
+    stride: int = 1
+
+    def count(self, timesteps: int) -> int:
+        """Return how often it happens in a run of ``timesteps``: at the multiples before the end, and at the end."""
+        wanted = max(self.every, timesteps // self.times if self.times else 0)
+        last_boundary = (math.ceil(timesteps / self.stride) - 1) * self.stride
+        return last_boundary // max(wanted, self.stride) + 1
+
+
+@dataclass(frozen=True)
 class PhasePlan:
-    """Units of one phase: ``fixed + per_step · (steps between from_step and until_step)``."""
+    """Units of one phase: ``fixed + per_step · (steps between from_step and until_step)``, and what repeats."""
 
     fixed: float = 0.0
     per_step: float = 0.0
     from_step: int = 0
     until_step: int | None = None
+    repeats: Repeats | None = None
 
     def count(self, timesteps: int) -> float:
         """Return the units that a run of ``timesteps`` has."""
         end = timesteps if self.until_step is None else min(timesteps, self.until_step)
-        return self.fixed + self.per_step * max(0, end - self.from_step)
+        repeated = self.repeats.units * self.repeats.count(timesteps) if self.repeats else 0.0
+        return self.fixed + self.per_step * max(0, end - self.from_step) + repeated
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PhasePlan:
+        """Read what ``asdict`` made of one."""
+        repeats = data.get("repeats")
+        return cls(**{**data, "repeats": Repeats(**repeats) if repeats else None})
 
 
 @dataclass(frozen=True)
@@ -46,6 +78,10 @@ class RunPlan:
             return measured.get(phase, 0.0) / seen * self.count(leader, timesteps, measured) if seen else 0.0
         return self.phases[phase].count(timesteps) if phase in self.phases else measured.get(phase, 0.0)
 
+    def repetitions(self, timesteps: int) -> int:
+        """Return how often something that repeats happens in a run of ``timesteps``: its evaluations."""
+        return sum(plan.repeats.count(timesteps) for plan in self.phases.values() if plan.repeats)
+
     def checkpoint_bytes(self, base_bytes: float, timesteps: int) -> float:
         """Return the size of the last checkpoint; ``base_bytes`` is what does not grow."""
         return base_bytes + self.checkpoint_bytes_per_step * min(timesteps, self.checkpoint_up_to_steps)
@@ -57,7 +93,7 @@ class RunPlan:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunPlan:
         """Read what ``as_json`` wrote."""
-        phases = {name: PhasePlan(**plan) for name, plan in data.get("phases", {}).items()}
+        phases = {name: PhasePlan.from_json(plan) for name, plan in data.get("phases", {}).items()}
         return cls(
             phases,
             dict(data.get("rates", {})),
@@ -82,7 +118,13 @@ class RunPlanner:
         until_step: int | None = None,
     ) -> None:
         """Say how many units of a phase the full run has; see PhasePlan."""
-        planned = PhasePlan(fixed, per_step, from_step, until_step)
+        self._plan(phase, PhasePlan(fixed, per_step, from_step, until_step))
+
+    def repeats(self, phase: str, units: float, *, every: int, times: int = 0, stride: int = 1) -> None:
+        """Say that a phase comes every so many steps and at the end; see Repeats."""
+        self._plan(phase, PhasePlan(repeats=Repeats(units, every, times, stride)))
+
+    def _plan(self, phase: str, planned: PhasePlan) -> None:
         self.plan = replace(self.plan, phases={**self.plan.phases, phase: planned})
 
     def rate(self, phase: str, *, of: str) -> None:

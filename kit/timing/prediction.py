@@ -30,14 +30,15 @@ def forecast_of(folder: RunFolder, timesteps: int | None, limits: Limits) -> dic
     """Return the forecast that the quick test in ``folder`` supports, for its own total or for ``timesteps``.
 
     Raises:
-        UsageError: there is no finished quick test in the folder.
+        UsageError: there is no finished quick test in the folder, or ``timesteps`` is less than 1.
     """
     run = read_json(folder.run_json)
     if not run:
         raise UsageError(f"{folder.root} is not a run folder: it has no run.json.")
     measured = Measurement.from_json(read_json(folder.timing))
     interval = interval_for(this_machine(), read_pairs(), shipped_pairs())
-    return forecast(measured, timesteps or int(run["requested_timesteps"]), limits, interval)
+    total = int(run["requested_timesteps"]) if timesteps is None else timesteps
+    return forecast(measured, total, limits, interval)
 
 
 def forecast_of_quick_test(

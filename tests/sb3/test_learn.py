@@ -90,6 +90,16 @@ def test_better_is_less_or_more_and_never_nan():
     assert (less.better(1.0, None), less.better(float("nan"), None)) == (True, False)
     with pytest.raises(UsageError, match="at least 1 environment step"):
         Evaluation(run=lambda _: {}, every=0, metric="x")
+    with pytest.raises(UsageError, match="at least 1 measurement"):
+        Evaluation(run=lambda _: {}, every=1, times=0, metric="x")
+
+
+def test_the_interval_of_an_evaluation_can_be_a_share_of_the_total():
+    """At most twelve in a run, however long; in a short one not more often than said."""
+    asked = Evaluation(run=lambda _: {}, every=2_000, times=12, metric="x")
+    intervals = [asked.for_total(total).every for total in (12_000, 24_000, 2_000_000)]
+    assert intervals == [2_000, 2_000, 166_666]
+    assert asked.for_total(24_000).settings() == Evaluation(run=lambda _: {}, every=2_000, metric="x").settings()
 
 
 def test_other_hyperparameters_are_refused_and_change_nothing(tmp_path):
@@ -140,7 +150,7 @@ def test_steps_and_gradient_steps_are_counted_for_parallel_environments(tmp_path
 
 
 def test_schedules_go_by_the_steps_asked_for_in_a_run_that_was_reduced(tmp_path):
-    """Resumed under half its total, exploration goes on where it was, and training ends at the half."""
+    """Resumed under half its total, exploration goes on where it was; training ends at the first boundary after it."""
     settings = {"learning_starts": 10, "exploration_fraction": 1.0, **SMALL}
     with open_session(tmp_path / "run", 400) as session:
         request_stop(session.folder, "a test")
@@ -150,8 +160,27 @@ def test_schedules_go_by_the_steps_asked_for_in_a_run_that_was_reduced(tmp_path)
     with open_session(tmp_path / "run", 400) as session:
         model = learn(session, DQN, "MlpPolicy", make_env, **settings)
     assert read(tmp_path / "run")["status"] == "complete"
-    assert (model.num_timesteps, model._total_timesteps) == (200, 400)
+    assert 200 <= model.num_timesteps <= 204
+    assert model._total_timesteps == 400
     assert model.exploration_rate == pytest.approx(1.0 - 0.95 * 200 / 400, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("steps", "algorithm", "settings"),
+    [
+        (200, DQN, {"learning_starts": 10}),
+        (230, DQN, {"learning_starts": 10}),
+        (600, DQN, {"learning_starts": 10, "train_freq": 16}),
+        (192, PPO, {"n_steps": 32, "batch_size": 32}),
+    ],
+)
+def test_evaluations_are_planned_as_they_happen(tmp_path, steps, algorithm, settings):
+    """Every 50 steps, six times at most and once at the end: the plan has as many episodes as the run took."""
+    measured = Evaluation(run=lambda _: {"delay": 1.0}, every=50, times=6, metric="delay", episodes=3)
+    with open_session(tmp_path / "run", steps) as session:
+        learn(session, algorithm, "MlpPolicy", make_env, evaluation=measured, **settings, **SMALL)
+    counts = {row["name"]: row["count"] for row in read(tmp_path / "run", "timing.json")["phases"]}
+    assert session.planner.plan.count("evaluate", steps, {}) == counts["evaluate"]
 
 
 def test_a_quick_test_contains_gradient_steps(tmp_path):

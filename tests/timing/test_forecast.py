@@ -1,6 +1,6 @@
 """The forecast's arithmetic against numbers worked out by hand, and what it is asked without a quick test."""
 
-import math
+import json
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from kit.harness.run_folder import RunFolder
 from kit.harness.summary import write_json
 from kit.timing.forecast import Measurement, forecast, largest_that_fits, phase_forecast, predicted_s
 from kit.timing.history import Interval
-from kit.timing.plan import PhasePlan, RunPlan, RunPlanner
+from kit.timing.plan import PhasePlan, Repeats, RunPlan, RunPlanner
 from kit.timing.prediction import forecast_of, forecast_of_quick_test, quick_folder
 
 EXACT = Interval(1.0, 0.9, calibrated=True, pairs=9)
@@ -101,8 +101,8 @@ def test_the_verdict_is_fit_reduce_or_split(share, verdict):
     )
     assert reduced["predicted_s"] <= soft_s
     assert split["sessions"] >= 2
-    once_s = predicted_s(MEASURED, 1)
-    assert split["predicted_s"] == pytest.approx(full["predicted_s"] + (split["sessions"] - 1) * once_s)
+    each_s = ONCE_S + 0.5  # and a checkpoint at the end of each
+    assert split["predicted_s"] == pytest.approx(full["predicted_s"] + (split["sessions"] - 1) * each_s)
     assert split["predicted_s"] / split["sessions"] <= soft_s
 
 
@@ -120,7 +120,72 @@ def test_a_session_shorter_than_its_setup_never_ends():
     """Where not even one step fits, splitting does not help, and the forecast says never instead of dividing."""
     found = forecast(MEASURED, 1_000, Limits(30.0, 40.0), EXACT)
     assert found["verdict"] == "split"
-    assert (found["options"][2]["sessions"], found["options"][2]["predicted_s"]) == (0, math.inf)
+    assert (found["options"][2]["sessions"], found["options"][2]["predicted_s"]) == (0, None)
+    assert "Infinity" not in json.dumps(found, allow_nan=False)
+
+
+def test_what_happens_once_a_run_is_charged_once_however_many_sessions():
+    """Baselines and tests of 60 s come in one session of three, not in each; set-up and the end come in all."""
+    tests = {"name": "test", "count": 2, "total_s": 60.0}
+    timing = TIMING | {"phases": [*TIMING["phases"], tests]}
+    found = forecast(Measurement.from_json(timing), 10_000, Limits(300.0, 310.0), EXACT)
+    full, _, split = found["options"]
+    assert split["sessions"] == 5
+    assert split["predicted_s"] == pytest.approx(full["predicted_s"] + 4 * (ONCE_S + 0.5))
+
+
+def test_tests_that_fill_more_than_a_session_cannot_be_split():
+    """What follows training is done in one session: where it does not fit, no number of sessions helps."""
+    timing = TIMING | {"phases": [*TIMING["phases"], {"name": "test", "count": 2, "total_s": 300.0}]}
+    found = forecast(Measurement.from_json(timing), 10_000, Limits(300.0, 310.0), EXACT)
+    assert found["options"][2]["predicted_s"] is None
+
+
+def test_the_limit_is_that_of_the_session_given_or_not():
+    """Twelve hours where nobody says another: the same factor from quick-test and from extrapolate."""
+    unsaid, said = (
+        forecast(MEASURED, 1_000, limits, EXACT)
+        for limits in (Limits.resolve(), Limits.resolve(session="12h"))
+    )
+    assert unsaid["limit_s"] == said["limit_s"] == 12 * 3600
+    assert unsaid["safety_factor"] == said["safety_factor"]
+
+
+@pytest.mark.parametrize(
+    ("total", "stride", "times"),
+    [
+        (24_000, 16, 12),
+        (2_000_000, 16, 12),
+        (12_000, 16, 6),
+        (12_001, 1, 7),
+        (1_100, 16, 1),
+        (100_000, 50_000, 2),
+    ],
+)
+def test_evaluations_are_counted_as_the_run_has_them(total, stride, times):
+    """Every 2,000 steps, at most twelve in a run, at a boundary, and one at the end that is not a second one there."""
+    assert Repeats(4, 2_000, 12, stride).count(total) == times
+    plan = RunPlan({"evaluate": PhasePlan(repeats=Repeats(4, 2_000, 12, stride))})
+    assert plan.count("evaluate", total, {}) == 4 * times
+    assert plan.repetitions(total) == times
+
+
+def test_lines_of_the_log_come_with_steps_with_evaluations_or_once():
+    """Two lines of which one told of the only evaluation become 13 with twelve; tagged ones grow with the steps."""
+    plan = TIMING["measured"]["plan"] | {
+        "phases": {"evaluate": {"repeats": {"units": 4, "every": 2_000, "times": 12}}}
+    }
+    measured = TIMING["measured"] | {
+        "timesteps": 1_100,
+        "plan": plan,
+        "log_lines": 11,
+        "log_bytes": 110,
+        "log_fixed_lines": 2,
+        "log_fixed_bytes": 200,
+    }
+    found = forecast(Measurement.from_json(TIMING | {"measured": measured}), 24_000, Limits.resolve(), EXACT)
+    assert found["log_lines"] == 13 + 240
+    assert found["log_bytes"] == 1_300 + 2_400
 
 
 def test_the_largest_that_fits_fits_and_one_more_does_not():
@@ -155,6 +220,7 @@ def test_a_plan_comes_back_from_its_file():
     planner = RunPlanner()
     planner.units("test", fixed=20)
     planner.units("rollout", per_step=1.0, from_step=3, until_step=9)
+    planner.repeats("evaluate", 4, every=2_000, times=12, stride=16)
     planner.rate("update", of="rollout")
     planner.checkpoint(bytes_per_step=8.0, up_to_steps=5)
     assert RunPlan.from_json(planner.plan.as_json()) == planner.plan
@@ -176,5 +242,7 @@ def test_a_run_is_forecast_from_the_quick_test_of_the_same_settings_beside_it(tm
     assert found["predicted_s"] == pytest.approx(predicted_s(MEASURED, 1_000))
     assert forecast_of_quick_test(folder, {"seed": 2}, Limits.resolve()) is None
     assert forecast_of(beside, 50, Limits.resolve())["total_timesteps"] == 50
+    with pytest.raises(UsageError, match="at least 1, not 0"):
+        forecast_of(beside, 0, Limits.resolve())
     with pytest.raises(UsageError, match=r"no run\.json"):
         forecast_of(folder, None, Limits.resolve())
