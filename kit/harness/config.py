@@ -6,23 +6,30 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 import types
 from collections.abc import Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from kit.errors import ConfigMismatchError
 
 MISSING = "(not set)"
+_open: ContextVar[frozenset[int]] = ContextVar("_open", default=frozenset())
+"""The objects whose state is being described: one that holds itself ends there."""
 
 
 def describe(value: Any) -> Any:
     """Return a JSON value that stands for ``value``: the same in every process that means the same thing.
 
     Classes and functions become their qualified name (a function also a hash of its code and of what it
-    closes over, so that an edited reward or schedule counts as another configuration); arrays a hash of their
-    content, other objects their ``repr``.
+    closes over, so that an edited reward or schedule counts as another configuration), a bound method also the
+    object it is bound to; arrays a hash of their content, other objects their ``repr``, or where that is only an
+    address their class and attributes.
     """
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(float(value))  # NaN differs from itself, and JSON has neither
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):
@@ -45,7 +52,9 @@ def _describe_code(value: Any) -> Any:
     code = getattr(value, "__code__", None)
     if code is not None:
         facts = json.dumps([_describe_bytecode(code), *_describe_bound(value)], sort_keys=True)
-        return f"{name}#{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
+        text = f"{name}#{hashlib.sha256(facts.encode()).hexdigest()[:12]}"
+        bound = isinstance(value, types.MethodType)
+        return {"method": text, "of": describe(value.__self__)} if bound else text
     if isinstance(value, type):
         return name
     if isinstance(value, functools.partial):
@@ -58,7 +67,32 @@ def _describe_code(value: Any) -> Any:
         digest = hashlib.sha256(value.tobytes()).hexdigest()[:12]  # its repr leaves out the middle
         return f"array {value.dtype} {tuple(value.shape)} #{digest}"
     text = repr(value)
-    return name if " at 0x" in text else text
+    return _describe_state(value, name) if " at 0x" in text else text
+
+
+def _describe_state(value: Any, name: str) -> Any:
+    """Return an object's class with its attributes, and what it does when it is called; its class alone for none."""
+    state = {key: getattr(value, key) for key in _slots_of(type(value)) if hasattr(value, key)}
+    state.update(getattr(value, "__dict__", {}))
+    called = getattr(type(value), "__call__", None)  # noqa: B004 - its code is what is wanted
+    if isinstance(called, types.FunctionType):
+        state["__call__"] = called
+    if not state or id(value) in _open.get():
+        return name
+    token = _open.set(_open.get() | {id(value)})
+    try:
+        return {"type": name, "state": describe(state)}
+    finally:
+        _open.reset(token)
+
+
+def _slots_of(kind: type) -> list[str]:
+    """Return the names of the slots of a class and its bases, in the order in which they are defined."""
+    found: list[str] = []
+    for base in kind.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        found += [slots] if isinstance(slots, str) else list(slots)
+    return [name for name in found if name not in ("__dict__", "__weakref__")]
 
 
 def _describe_bytecode(code: types.CodeType) -> list[Any]:
@@ -82,9 +116,9 @@ def _describe_cell(cell: types.CellType) -> Any:
     except ValueError:  # a name that is bound later
         return None
     code = getattr(value, "__code__", None)
-    return (
-        describe(value) if code is None else _describe_bytecode(code)
-    )  # no deeper: it may close over itself
+    if code is None or isinstance(value, types.MethodType):
+        return describe(value)
+    return _describe_bytecode(code)  # no deeper: it may close over itself
 
 
 def config_hash(config: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kit.harness.archive import ArchiveRef, package
@@ -60,6 +60,17 @@ def summary_from_disk(
         "config_hash": run.get("config_hash"),
         **(more or {}),
     }
+
+
+def finalise_again(
+    folder: RunFolder, summary: Mapping[str, Any], report: Callable[[], object] | None = None
+) -> ArchiveRef:
+    """Write ``summary``, the report and the archive that holds them, under one lock: one is not seen without the other."""
+    with FileLock(folder.finalising):
+        write_json(folder.summary, summary)
+        if report is not None:
+            report()
+        return package(folder.root)
 
 
 def repackage(folder: RunFolder) -> ArchiveRef:

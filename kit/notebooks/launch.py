@@ -16,6 +16,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -24,7 +25,7 @@ import kit.errors
 from kit.errors import KitError, NotebookError, UsageError
 from kit.harness.clock import SYSTEM_CLOCK, Clock, process_age_s
 from kit.harness.config import describe, refuse_other_config
-from kit.harness.finalise import finalise_from_disk, repackage
+from kit.harness.finalise import finalise_again, finalise_from_disk
 from kit.harness.lock import FileLock, end_holder
 from kit.harness.run_folder import move_aside
 from kit.harness.summary import COMPLETE, FAILED, STOPPED, SessionLedger, read_json, write_json
@@ -227,9 +228,8 @@ class NotebookRun:
         if timing:
             write_json(self.folder.timing, timing)
         summary["elapsed_s"] = round(ledger.elapsed_s, 3)
-        write_json(self.folder.summary, summary)
-        write_report(self.folder.root, draw=False)  # the page with the final times; its figures are drawn
-        repackage(self.folder)
+        # The page with the final times; its figures are drawn.
+        finalise_again(self.folder, summary, partial(write_report, self.folder.root, draw=False))
         self._learn_from(summary)
         return summary
 
@@ -246,7 +246,12 @@ class NotebookRun:
         forecast = summary.get("forecast")
         if not forecast or summary.get("status") != COMPLETE or summary.get("sessions") != 1:
             return
-        if not summary.get("total_timesteps") == summary.get("requested_timesteps") == forecast["total_timesteps"]:
+        totals = {
+            summary.get("total_timesteps"),
+            summary.get("requested_timesteps"),
+            forecast["total_timesteps"],
+        }
+        if len(totals) > 1:
             return  # a reduced run says nothing about the time of the full one
         date = datetime.datetime.fromtimestamp(self._clock.wall(), datetime.UTC).date().isoformat()
         predicted, actual = float(forecast["predicted_s"]), float(summary["elapsed_s"])

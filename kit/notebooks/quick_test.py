@@ -7,8 +7,8 @@ from typing import Any
 
 from kit.errors import NotebookError
 from kit.harness.deadline import Limits
-from kit.harness.finalise import repackage
-from kit.harness.summary import COMPLETE, read_json, write_json
+from kit.harness.finalise import finalise_again
+from kit.harness.summary import COMPLETE, read_json
 from kit.notebooks.launch import Launch, NotebookRun
 from kit.timing.prediction import forecast_of
 
@@ -24,8 +24,7 @@ def quick_test(launch: Launch, limits: Limits) -> dict[str, Any]:
     if summary["status"] == COMPLETE:
         _require_updates(run)
         summary["forecast"] = forecast_of(run.folder, None, limits)
-        write_json(run.folder.summary, summary)
-        repackage(run.folder)
+        finalise_again(run.folder, summary)
     return {**summary, "run_dir": str(run.folder.root)}
 
 

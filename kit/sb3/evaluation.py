@@ -40,7 +40,7 @@ class Evaluation:
 
     def for_total(self, timesteps: int) -> Evaluation:
         """Return it with the interval that a run of so many steps has: ``every``, or a share of the total."""
-        share = timesteps // self.times if self.times is not None else 0
+        share = math.ceil(timesteps / self.times) if self.times is not None else 0
         return replace(self, every=max(self.every, share))
 
     def better(self, value: float, best: float | None) -> bool:

@@ -26,7 +26,7 @@ class Repeats:
 
     def count(self, timesteps: int) -> int:
         """Return how often it happens in a run of ``timesteps``: at the multiples before the end, and at the end."""
-        wanted = max(self.every, timesteps // self.times if self.times else 0)
+        wanted = max(self.every, math.ceil(timesteps / self.times) if self.times else 0)
         last_boundary = (math.ceil(timesteps / self.stride) - 1) * self.stride
         return last_boundary // max(wanted, self.stride) + 1
 

@@ -1,5 +1,7 @@
 import dataclasses
 import functools
+import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,7 +24,7 @@ ELSEWHERE = """
 import numpy as np
 from functools import partial
 from pathlib import Path
-from tests.harness.test_config import CONFIG, Rate, linear
+from tests.harness.test_config import CONFIG
 from kit.harness.config import config_hash
 print(config_hash(CONFIG))
 """
@@ -41,6 +43,46 @@ def linear(start: float) -> Callable[[float], float]:
     return lambda left: start * left
 
 
+class Schedule:
+    """A schedule with a state and no repr, as people write them."""
+
+    def __init__(self, start: float) -> None:
+        self.start = start
+
+    def __call__(self, left: float) -> float:
+        """Return the rate with that share of the run left."""
+        return self.start * left
+
+    def rate(self, left: float) -> float:
+        """Return the rate, as a method to be bound."""
+        return self.start * left
+
+
+class Slotted:
+    """An object that keeps its state in slots."""
+
+    __slots__ = ("start",)
+
+    def __init__(self, start: float) -> None:
+        self.start = start
+
+
+def closing_over(method: Callable[[float], float]) -> Callable[[float], float]:
+    """Return a function that closes over a bound method."""
+    return lambda left: method(left)
+
+
+def doubled() -> type:
+    """Return a class that is called otherwise than the Schedule whose name it takes."""
+
+    class Twice(Schedule):
+        def __call__(self, left: float) -> float:
+            return 2 * self.start * left
+
+    Twice.__qualname__, Twice.__module__ = Schedule.__qualname__, Schedule.__module__
+    return Twice
+
+
 CONFIG = {
     "rate": Rate(0.1),
     "schedule": linear(0.1),
@@ -53,6 +95,8 @@ CONFIG = {
     "where": Path("runs") / "x",
     "nested": {"z": [1, 2.0, None, True], "a": (1,)},
     "object": object(),
+    "schedule object": Schedule(0.1),
+    "bound": Schedule(0.1).rate,
 }
 
 
@@ -93,6 +137,14 @@ def test_the_order_of_settings_does_not_matter(config):
         (functools.partial(linear, 0.1), functools.partial(linear, 0.2)),
         (np.arange(3_000), np.r_[np.arange(1_500), 0, np.arange(1_501, 3_000)]),
         (Rate(0.1), Rate(0.2)),
+        (Schedule(1), Schedule(2)),
+        (Schedule(1).rate, Schedule(2).rate),
+        (closing_over(Schedule(1).rate), closing_over(Schedule(2).rate)),
+        (functools.partial(Schedule(1).rate, 1), functools.partial(Schedule(2).rate, 1)),
+        ([{"deep": Schedule(1)}], [{"deep": Schedule(2)}]),
+        (Slotted(1), Slotted(2)),
+        (Schedule(1), doubled()(1)),
+        (float("inf"), float("-inf")),
         (Rate, Path),
         (1, "1"),
         (None, 0),
@@ -109,6 +161,22 @@ def test_the_same_function_written_twice_is_the_same_setting():
     one = lambda x: x + 1  # noqa: E731
     other = lambda x: x + 1  # noqa: E731
     assert describe(one) == describe(other)
+
+
+def test_objects_of_the_same_state_are_the_same_setting():
+    """Where they lie in memory does not matter, nor that a checkpoint's record of them went through JSON."""
+    assert describe(Schedule(1)) == describe(Schedule(1))
+    config = {"schedule": Schedule(1).rate, "slots": Slotted(math.nan)}
+    there = json.loads(json.dumps(describe(config)))
+    assert differences(there, {"schedule": Schedule(1).rate, "slots": Slotted(math.nan)}) == {}
+
+
+def test_an_object_that_holds_itself_can_be_described():
+    """Directly, through a list, or through a bound method of its own: the description ends."""
+    holder = Schedule(1)
+    vars(holder).update(me=holder, those=[holder], bound=holder.rate)
+    assert describe(holder)["state"]["start"] == 1
+    assert describe(holder.rate)["of"] == describe(holder)
 
 
 def test_a_function_that_calls_itself_can_be_described():

@@ -98,8 +98,10 @@ def test_the_interval_of_an_evaluation_can_be_a_share_of_the_total():
     """At most twelve in a run, however long; in a short one not more often than said."""
     asked = Evaluation(run=lambda _: {}, every=2_000, times=12, metric="x")
     intervals = [asked.for_total(total).every for total in (12_000, 24_000, 2_000_000)]
-    assert intervals == [2_000, 2_000, 166_666]
-    assert asked.for_total(24_000).settings() == Evaluation(run=lambda _: {}, every=2_000, metric="x").settings()
+    assert intervals == [2_000, 2_000, 166_667]
+    assert (
+        asked.for_total(24_000).settings() == Evaluation(run=lambda _: {}, every=2_000, metric="x").settings()
+    )
 
 
 def test_other_hyperparameters_are_refused_and_change_nothing(tmp_path):
