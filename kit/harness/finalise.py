@@ -65,7 +65,7 @@ def summary_from_disk(
 def finalise_again(
     folder: RunFolder, summary: Mapping[str, Any], report: Callable[[], object] | None = None
 ) -> ArchiveRef:
-    """Write ``summary``, the report and the archive that holds them, under one lock: one is not seen without the other."""
+    """Write ``summary``, the report and the archive that holds them, under one lock."""
     with FileLock(folder.finalising):
         write_json(folder.summary, summary)
         if report is not None:
