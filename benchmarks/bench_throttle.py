@@ -161,7 +161,8 @@ def incident(steps: int, repeats: int) -> list[dict[str, Any]]:
         for mode in MODES:
             speed = median_of(runs[mode], key)
             each = ", ".join(f"{run[key]:.0f}" if run[key] else "failed" for run in runs[mode])
-            rows.append(row(f"incident: {mode}", speed, unit, f"silent; repeats: {each}", speed / silent))
+            name = f"incident: {mode}" + (", CPU time" if "CPU" in unit else "")
+            rows.append(row(name, speed, unit, f"silent; repeats: {each}", speed / silent))
     return rows + [item for mode in MODES[1:] for item in beside(mode, runs[mode], runs["silent"], steps)]
 
 
