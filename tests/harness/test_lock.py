@@ -52,7 +52,10 @@ def test_releasing_is_harmless_and_lets_the_next_one_in(tmp_path):
     lock = FileLock(tmp_path / "lock").acquire()
     lock.release()
     lock.release()
-    FileLock(tmp_path / "lock").acquire().release()
+    other = FileLock(tmp_path / "lock").acquire()
+    with pytest.raises(RunLockedError):
+        lock.acquire()
+    other.release()
 
 
 def test_an_unwritable_place_is_a_storage_error(tmp_path):

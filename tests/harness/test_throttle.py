@@ -83,6 +83,8 @@ def test_a_record_that_cannot_be_formatted_is_left_to_its_handler(
     heard = listen(log)
     LogThrottle().attach(heard)
     log.info("%d", "not a number")
+    log.info("%d", 7)
+    assert heard.stream.getvalue() == "7\n"
 
 
 def test_the_flush_gives_the_last_suppressed_line_of_each_tag_once(log: logging.Logger) -> None:
