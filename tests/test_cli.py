@@ -218,7 +218,7 @@ def test_a_killed_command_stops_its_run_softly(tmp_path, completed):
     second = start("run", out, "--set", "total_timesteps=400")
     code, output, _ = finish(second)
     assert code == 2
-    assert f"pid {kernel.pid}" in json.loads(output)["error"]
+    assert f"pid {process.pid}" in json.loads(output)["error"]
     process.kill()
     finish(process)
     wait_until(
