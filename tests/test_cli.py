@@ -420,7 +420,8 @@ def test_ppo_stopped_after_30_s_of_two_million_steps_ends_like_one_that_never_wa
     assert 0 < json.loads(output)["step"] < 2_000_000
     for out in (tmp_path / "cut", tmp_path / "whole"):
         code, output, errors = finish(start("run", out, *settings, notebook="traffic_signal"), 3_600)
-        assert (code, json.loads(output)["step"]) == (0, 2_000_000), errors
+        # The last rollout of 16 environments x 240 steps is finished: 521 of them.
+        assert (code, json.loads(output)["step"]) == (0, 521 * 3_840), errors
     assert (tmp_path / "cut/metrics.csv").read_bytes() == (tmp_path / "whole/metrics.csv").read_bytes()
     assert_sound(tmp_path / "cut")
 
