@@ -280,8 +280,12 @@ def row(name: str, value: float, unit: str, against: str, ratio: float) -> dict[
 
 
 def main(steps: int = 400, repeats: int = 5) -> list[dict[str, Any]]:
-    """Run both parts; return the rows of results."""
-    return [*suppressed_calls(), *incident(steps, repeats)]
+    """Run both parts, print the table, and return its rows."""
+    rows = [*suppressed_calls(), *incident(steps, repeats)]
+    for item in rows:
+        figures = f"{item['value']:10.2f} {item['unit']:11} {item['ratio']:7.3f}"
+        print(f"{item['name']:44} {figures}  {item['against']}")
+    return rows
 
 
 if __name__ == "__main__":
@@ -291,6 +295,4 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    for item in main(options.steps, options.repeats):
-        figures = f"{item['value']:10.2f} {item['unit']:11} {item['ratio']:7.3f}"
-        print(f"{item['name']:44} {figures}  {item['against']}")
+    main(options.steps, options.repeats)
