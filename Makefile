@@ -5,10 +5,11 @@ STEPS ?= 24000
 ALGORITHM ?= dqn
 VENV := .venv
 BIN := $(VENV)/bin
+KAGGLE := .venv-kaggle
 RUN = runs/traffic_signal-$(basename $(notdir $(SCENARIO)))
 SETTINGS = --set scenario=$(SCENARIO) --set algorithm=$(ALGORITHM) --set total_timesteps=$(STEPS)
 
-.PHONY: setup train test test-slow bench lint format tree check clean
+.PHONY: setup drill train test test-slow test-kaggle bench lint format tree check clean
 
 setup: $(VENV)/.ready
 
@@ -31,6 +32,17 @@ test: setup
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
 
+test-kaggle: $(KAGGLE)/.ready  ## the exact-resume matrix, and what stands on it, with the versions of the Kaggle image
+	$(KAGGLE)/bin/python -m pytest -m "slow or not slow" tests/sb3/test_matrix.py
+	$(KAGGLE)/bin/python -m pytest tests/sb3 tests/notebooks
+
+$(KAGGLE)/.ready: requirements.txt requirements-sumo.txt requirements-dev.txt constraints-kaggle.txt pyproject.toml
+	test -x $(KAGGLE)/bin/python || $(PYTHON) -m venv $(KAGGLE)
+	$(KAGGLE)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-kaggle.txt \
+	  -r requirements.txt -r requirements-sumo.txt -r requirements-dev.txt
+	$(KAGGLE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
 bench: setup
 	$(BIN)/python -m benchmarks
 
@@ -46,7 +58,12 @@ format: setup
 tree: setup  ## the file tree of docs/architecture.md
 	$(BIN)/python tools/tree.py
 
-check: lint test  ## what CI runs
+drill: setup  ## three kills of a small run, which must end as if they had not been
+	rm -rf runs/drill
+	$(BIN)/python validation_cli.py drill traffic_signal --kills 3 --out runs/drill \
+	  --set scenario=balanced --set total_timesteps=4000
+
+check: lint test drill  ## what CI runs
 
 clean:
-	rm -rf $(VENV) runs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(KAGGLE) runs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

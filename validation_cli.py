@@ -16,7 +16,9 @@ from typing import Any, NoReturn
 
 from kit.errors import KitError, UsageError, nearest_match
 
-COMMANDS = ("quick-test", "extrapolate", "run", "verify", "package")
+COMMANDS = ("quick-test", "extrapolate", "run", "drill", "verify", "package", "unpack")
+WATCHED = ("memory_limit", "disk_limit", "hang_limit", "end_hang")
+"""Options of a session that the watchdog sees to; no notebook needs a parameter for them."""
 OPTIONS: set[str] = set()
 """Every option of every command, for the nearest one to a misspelt one."""
 
@@ -75,6 +77,27 @@ def parser(words: Sequence[str] = ()) -> Parser:
         made.add_argument("--hard-limit", default="", metavar="TIME", help="finalise at once after this long")
     full.add_argument("--on-pressure", default="", metavar="WHAT", help="report, reduce or tiers")
     full.add_argument("--fresh", action="store_true", help="move a run that is there aside")
+    full.add_argument(
+        "--trust",
+        action="store_true",
+        help="open pickled state that this machine did not write: it runs code",
+    )
+    full.add_argument(
+        "--memory-limit", metavar="SIZE", help="stop, resumable, before it holds more, such as 12GB"
+    )
+    full.add_argument(
+        "--disk-limit", metavar="SIZE", help="prune, then stop, before the run folder holds more"
+    )
+    full.add_argument("--hang-limit", metavar="TIME", help="report this long without a sign of life; 10m")
+    full.add_argument("--end-hang", action="store_true", default=None, help="end a run that hangs")
+    proof = command(
+        "drill", "kill the run again and again, and compare it with an undisturbed one", "NOTEBOOK"
+    )
+    proof.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a notebook parameter")
+    proof.add_argument("--out", default="", metavar="DIR", help="the drill's folder, of two runs and more")
+    proof.add_argument("--kills", type=whole_number, default=5, metavar="N", help="how often; by default 5")
+    proof.add_argument("--seed", type=whole_number, default=0, metavar="S", help="of the plan of the kills")
+    proof.add_argument("--fresh", action="store_true", help="run the undisturbed run again, too")
     again = command("extrapolate", "the forecast again, for other steps or limits", "RUN")
     again.add_argument(
         "--timesteps", type=whole_number, metavar="N", help="total steps; by default those of the run"
@@ -82,6 +105,10 @@ def parser(words: Sequence[str] = ()) -> Parser:
     again.add_argument("--limit", default="12h", metavar="TIME", help="what the machine grants in all")
     command("verify", "check the checksums of an archive, a run folder or a checkpoint", "PATH")
     command("package", "make the archive from whatever a dead run left", "RUN")
+    opened = command("unpack", "check an archive, unpack it, say how to continue the run in it", "ARCHIVE")
+    opened.add_argument(
+        "--out", default="", metavar="DIR", help="the run folder; by default beside the archive"
+    )
     return top
 
 
@@ -129,6 +156,21 @@ def extrapolate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int
     return found, forecast_text(found), 0 if found["verdict"] == "fit" else 3
 
 
+def drill(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Kill the run again and again, and compare."""
+    from kit.notebooks import find_notebook, parse_settings
+    from kit.notebooks.drill import Drill, DrillOrder, passed
+    from kit.notebooks.launch import parameters_of, refuse_options
+    from kit.report.drill import drill_text
+
+    notebook = find_notebook(arguments.target)
+    refuse_options(arguments.set)
+    values = parse_settings(arguments.set, parameters_of(notebook))
+    order = DrillOrder(notebook, values, arguments.out, arguments.kills, arguments.seed, arguments.fresh)
+    found = Drill(order, tell=lambda line: print(line, file=sys.stderr, flush=True)).run()
+    return found, drill_text(found), 0 if passed(found) else 1
+
+
 def verify(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Check checksums."""
     from kit.harness.verify import verify as verify_path
@@ -147,6 +189,15 @@ def package(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     return summary, summary_text(summary, arguments.target), 0
 
 
+def unpack(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Check an archive and unpack it."""
+    from kit.notebooks.unpack import unpack_run
+    from kit.report.terminal import unpack_text
+
+    found = unpack_run(Path(arguments.target), Path(arguments.out) if arguments.out else None)
+    return found, unpack_text(found), 0 if found["ok"] else 5
+
+
 def _limits(arguments: argparse.Namespace) -> Any:
     from kit.harness.deadline import Limits
 
@@ -160,6 +211,7 @@ def _launch(arguments: argparse.Namespace, *, quick_test: bool) -> Any:
     from kit.notebooks import find_notebook, parse_settings
     from kit.notebooks.launch import Launch, parameters_of, refuse_options
     from kit.notebooks.progress import RunProgress
+    from kit.options import SessionOptions
 
     notebook = find_notebook(arguments.target)
     refuse_options(arguments.set)
@@ -175,11 +227,15 @@ def _launch(arguments: argparse.Namespace, *, quick_test: bool) -> Any:
     }  # the notebook's own defaults hold else
     if "on_pressure" in options:
         choose("on_pressure", options["on_pressure"], dict.fromkeys(ON_PRESSURE))
+    watched = {name: getattr(arguments, name, None) for name in WATCHED}
+    handed = {name: value for name, value in watched.items() if value is not None}
+    if getattr(arguments, "trust", False):
+        handed["trust"] = True
     _limits(arguments)  # a limit that cannot be read is refused before a kernel is started
+    SessionOptions.of(**handed)
     progress = RunProgress(notebook.stem, sys.stderr)
-    return Launch(
-        notebook, values, arguments.out, options, getattr(arguments, "fresh", False), quick_test, progress
-    )
+    fresh = getattr(arguments, "fresh", False)
+    return Launch(notebook, values, arguments.out, options, fresh, quick_test, progress, handed)
 
 
 def _code(summary: dict[str, Any]) -> int:
@@ -191,9 +247,11 @@ def _code(summary: dict[str, Any]) -> int:
 ACTIONS: dict[str, Callable[[argparse.Namespace], tuple[dict[str, Any], str, int]]] = {
     "quick-test": quick_test,
     "run": run,
+    "drill": drill,
     "extrapolate": extrapolate,
     "verify": verify,
     "package": package,
+    "unpack": unpack,
 }
 
 

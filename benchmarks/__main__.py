@@ -25,6 +25,8 @@ BENCHMARKS = {
     "diagnostics": "bench_diagnostics",
     "import": "bench_import",
     "overhead": "bench_overhead",
+    "checkpoint": "bench_checkpoint",
+    "resume": "bench_resume",
     "end-to-end": "bench_end_to_end",
 }
 RESULTS = Path(__file__).with_name("results.json")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kit.harness.heartbeat import Heartbeat
 from kit.harness.leaving import LeavingWatch
+from kit.harness.outputs import RobustOutputManager
 from kit.harness.run_log import RunLog
-from kit.harness.watchdog import Watchdog
-from kit.opening import unattended
+from kit.harness.size import format_size
+from kit.harness.watchdog import Watchdog, prune_asked, prune_done
+from kit.opening import unattended, watch_limits
 from kit.report.process import ReportProcess
 
 if TYPE_CHECKING:
     from kit.session import TrainingSession
+
+logger = logging.getLogger(__name__)
 
 
 class Companions:
@@ -26,8 +33,14 @@ class Companions:
         self.heartbeat = Heartbeat(folder.heartbeat, session.launched_s)
         self.beat("setup")
         self.figures = ReportProcess(folder.root, tensorboard=options.tensorboard)
-        number = session.entry.session
-        self.watchdog = Watchdog(folder, deadline.soft_at, deadline.hard_at, number, session.launched_s)
+        self.watchdog = Watchdog(
+            folder,
+            deadline.soft_at,
+            deadline.hard_at,
+            session.entry.session,
+            session.launched_s,
+            watch_limits(options, folder),
+        )
         self.watchdog.start()
         leaving.start()
 
@@ -38,6 +51,30 @@ class Companions:
         end = session.scaler.predicted_end_s(session.step, elapsed)
         end_s = began + end if end else 0.0
         self.heartbeat.beat(session.step, session.total_timesteps, began + elapsed, phase, end_s)
+
+    @contextmanager
+    def phase(self, name: str, count: float) -> Iterator[None]:
+        """Attribute the time inside the block to a phase, and say so for as long as it lasts."""
+        timer = self._session.timer
+        self.beat(name)
+        try:
+            with timer.phase(name, count):
+                yield
+        finally:
+            self.beat(timer.current)
+
+    def make_room(self, outputs: RobustOutputManager) -> None:
+        """Prune what may be pruned, if the watchdog asked for it: old checkpoints, and the last session's archive."""
+        folder = self._session.folder
+        if not prune_asked(folder):
+            return
+        freed = outputs.prune()
+        if folder.archive.exists():
+            freed += folder.archive.stat().st_size
+            folder.archive.unlink()
+            folder.archive.with_name(f"{folder.archive.name}.sha256").unlink(missing_ok=True)
+        logger.warning("Pruned: %s are free again on the disk.", format_size(freed))
+        prune_done(folder)
 
     def let_go(self) -> None:
         """End them all."""

@@ -4,7 +4,8 @@
     ├── UsageError               exit 2   a bad value: names it, the legal ones and the nearest
     │   ├── UnknownNameError     exit 2   no notebook, parameter, scenario … of that name
     │   ├── ConfigMismatchError  exit 2   the run folder holds a run with other settings
-    │   └── RunLockedError       exit 2   another process has this run folder open
+    │   ├── RunLockedError       exit 2   another process has this run folder open
+    │   └── UntrustedError       exit 2   a checkpoint from elsewhere holds pickled state, which is code
     ├── MissingDependencyError   exit 2   an optional library is not installed
     ├── IntegrityError           exit 5   a checksum, a size or a manifest does not match
     ├── StorageError             exit 1   the disk is full, read-only or failing
@@ -61,6 +62,13 @@ class RunLockedError(UsageError):
     def __init__(self, message: str, pid: int) -> None:
         super().__init__(message)
         self.pid = pid
+
+
+class UntrustedError(UsageError):
+    """Opening a checkpoint that this machine did not write would run code. ``nearest`` is the option that allows it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "--trust")
 
 
 class MissingDependencyError(KitError):

@@ -7,14 +7,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.errors import KitError
+from kit.errors import IntegrityError, KitError
+from kit.harness.checkpoints import CheckpointRef, Skipped
 from kit.harness.outputs import RobustOutputManager
 from kit.harness.provenance import versions
 from kit.harness.summary import COMPLETE, read_json, write_json
 from kit.runtime import device_in_use, threads_in_use
-from kit.tensors import decode, encode, snapshot
+from kit.tensors import appended, decode, encode, snapshot
 from kit.timing.measurement import measured_of
 from kit.timing.sessions import Row, summed
+from kit.trust import refuse_pickled
 
 if TYPE_CHECKING:
     from kit.session import TrainingSession
@@ -36,6 +38,7 @@ class Keeper:
         self._session, self._outputs = session, outputs
         self.trained = False
         self._earlier = self._earlier_phases()
+        self._versions = versions()  # ten packages' metadata: a parse that no checkpoint should wait for
 
     def _earlier_phases(self) -> list[Row]:
         """Return the phases of the sessions before this one, as their last exports left them."""
@@ -58,8 +61,7 @@ class Keeper:
             logger.warning("Checkpoint %s is skipped: %s", folder.name, why)
 
         with session.phase("checkpoint", count=0):
-            newest = outputs.checkpoints.newest(skipped)
-            saved = decode(outputs.checkpoints.load(newest)) if newest is not None else None
+            newest, saved = self._newest(skipped)
         session.step = newest.step if newest is not None else 0
         session.entry.first_step = session.entry.last_step = session.step
         outputs.open_rows(session.step if newest is not None else -1)
@@ -74,9 +76,31 @@ class Keeper:
         self.trained = bool(saved["trained"])
         return saved["tree"]
 
+    def _newest(self, skipped: Skipped) -> tuple[CheckpointRef | None, Any]:
+        """Return the newest checkpoint that verifies and can be read, with its tree."""
+        checkpoints = self._outputs.checkpoints
+        newest = checkpoints.newest(skipped)
+        while newest is not None:
+            try:
+                return newest, self._load(newest)
+            except IntegrityError as error:
+                skipped(newest.path, str(error))
+                newest = checkpoints.newest(skipped, before=newest.step)
+        return None, None
+
+    def _load(self, reference: CheckpointRef) -> Any:
+        """Return a checkpoint's tree; what it holds as logs is read from disk when the workload asks for it."""
+        checkpoints = self._outputs.checkpoints
+        tree = decode(checkpoints.load(reference), lambda log: checkpoints.frames(reference, log))
+        if not isinstance(tree, dict) or not {"tree", "trained"} <= tree.keys():
+            raise IntegrityError(f"{reference.path} holds no state of a run.", [reference.path.name])
+        refuse_pickled(reference, tree, trust=self._session.options.trust)
+        checkpoints.continue_from(reference)
+        return tree
+
     def _runtime(self) -> dict[str, Any]:
         threads = threads_in_use(self._session.options.threads)
-        return {"threads": threads, "device": device_in_use(), "versions": versions()}
+        return {"threads": threads, "device": device_in_use(), "versions": self._versions}
 
     def _note_runtime(self, there: Mapping[str, Any]) -> None:
         """Threads, device and versions change the last bits of results: say so when they are not as before."""
@@ -90,9 +114,18 @@ class Keeper:
         """Snapshot now, persist in the background (layer 1)."""
         session = self._session
         with session.phase("checkpoint"):
+            self._outputs.settle()  # what is captured depends on what has been committed
+            began = session.clock.monotonic()
             tree = snapshot({"tree": capture(), "trained": self.trained})
             extra = {"runtime": self._runtime(), "inexact_reason": session.inexact_reason}
-            self._outputs.save_checkpoint(step, lambda: encode(tree), exact=session.exact, extra=extra)
+            self._outputs.save_checkpoint(
+                step,
+                lambda: encode(tree),
+                exact=session.exact,
+                extra=extra,
+                append=appended(tree),
+                stall_s=session.clock.monotonic() - began,
+            )
 
     def export(self, step: int) -> None:
         """Refresh what a person can already use (layer 2)."""

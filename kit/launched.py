@@ -9,11 +9,22 @@ from typing import Any
 
 LAUNCHED = "KIT_LAUNCHED"
 PARAMETERS = "KIT_PARAMETERS"
+OPTIONS = "KIT_OPTIONS"
 
 
-def handed_over(launched_s: float, parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Return the variables: the launch (absolute monotonic seconds) and the notebook parameters that were set."""
-    return {LAUNCHED: repr(launched_s), PARAMETERS: json.dumps(dict(parameters))}
+def handed_over(
+    launched_s: float, parameters: Mapping[str, Any], options: Mapping[str, Any] | None = None
+) -> dict[str, str]:
+    """Return the variables: the launch (absolute monotonic seconds), the notebook parameters and session options set.
+
+    ``options`` reach every session, whether its notebook has a parameter for them or not; JSON values,
+    ``cadence`` as a dict of those of its fields that are given.
+    """
+    return {
+        LAUNCHED: repr(launched_s),
+        PARAMETERS: json.dumps(dict(parameters)),
+        OPTIONS: json.dumps(dict(options or {})),
+    }
 
 
 def launched_at() -> float | None:
@@ -26,3 +37,8 @@ def given_parameters() -> dict[str, Any] | None:
     """Return the notebook parameters that the command line set; None where there was no command line."""
     text = os.environ.get(PARAMETERS)
     return dict(json.loads(text)) if text else None
+
+
+def given_options() -> dict[str, Any]:
+    """Return the session options that the command line handed over beside the notebook's own; often none."""
+    return dict(json.loads(os.environ.get(OPTIONS, "{}")))

@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 from kit.harness.clock import Clock, process_age_s
-from kit.harness.deadline import Deadline
+from kit.harness.deadline import Deadline, parse_duration
 from kit.harness.lock import FileLock
+from kit.harness.orders import WatchLimits
 from kit.harness.platform import detect, session_began
 from kit.harness.run_folder import RunFolder, move_aside
+from kit.harness.size import parse_size
 from kit.harness.store import sweep
 from kit.launched import launched_at
 from kit.options import SessionOptions
@@ -37,6 +39,24 @@ def launched_s(clock: Clock) -> float:
         return launched
     age_s = 0.0 if "ipykernel" in sys.modules else process_age_s(os.getpid()) or 0.0
     return clock.monotonic() - age_s
+
+
+def watch_limits(options: SessionOptions, folder: RunFolder) -> WatchLimits:
+    """Return what this session may use: what was asked for, and the disk that the platform grants."""
+    platform = detect()
+    below = folder.root.is_relative_to(platform.output_root)
+    granted = options.disk_limit == "" and platform.disk_limit_bytes is not None and below
+    return WatchLimits(
+        hang_s=parse_duration(options.hang_limit),
+        end_hang=options.end_hang,
+        memory_bytes=_size_or_none(options.memory_limit),
+        disk_bytes=platform.disk_limit_bytes if granted else _size_or_none(options.disk_limit),
+        disk_root=str(platform.output_root) if granted else "",
+    )
+
+
+def _size_or_none(limit: str | float) -> int | None:
+    return parse_size(limit) if limit != "" else None
 
 
 def unattended() -> bool:
@@ -78,4 +98,5 @@ def prepare_folder(folder: RunFolder, *, anew: bool) -> FileLock:
         sweep(folder.root)
         if not launched:
             folder.stop_request.unlink(missing_ok=True)
+        folder.prune_request.unlink(missing_ok=True)
     return lock

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from kit.errors import UnknownNameError, UsageError
 from kit.harness.cadence import Cadence
-from kit.harness.deadline import Limits
+from kit.harness.deadline import Limits, parse_duration
 from kit.harness.scaling import ON_PRESSURE, TIERS
+from kit.harness.size import parse_size
+from kit.launched import given_options
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,10 @@ class SessionOptions:
         soft_limit: finish at the next safe boundary after this long, a duration such as ``10.5h``; empty: default.
         hard_limit: finalise at once after this long; empty: default.
         session_limit: what the machine grants in all; gives the two above where they are empty.
+        hang_limit: how long without a sign of life is a hang, at least; a duration.
+        end_hang: end a run that hangs, after its stacks were written; by default the hard deadline does.
+        memory_limit: stop, resumable, before the run holds more, such as ``12GB``; empty: what the machine has.
+        disk_limit: prune, then stop, before the run folder with its archive holds more; empty: the platform's.
         on_pressure: ``report``, ``reduce`` (shrink the total so that the run completes) or ``tiers``.
         tiers: the totals that ``tiers`` chooses from, environment steps.
         fresh: move a run that is in the folder aside and start anew.
@@ -29,12 +35,17 @@ class SessionOptions:
         tensorboard: whether the exports keep a bounded TensorBoard log of metrics.csv.
         throttle: whether logs and prints go through the log throttle.
         threads: torch threads on a CPU.
+        trust: whether pickled state is opened that this machine's own runs did not write: opening it runs code.
     """
 
     out: str | Path = ""
     soft_limit: str | float = ""
     hard_limit: str | float = ""
     session_limit: str | float = ""
+    hang_limit: str | float = "10m"
+    end_hang: bool = False
+    memory_limit: str | float = ""
+    disk_limit: str | float = ""
     on_pressure: str = "report"
     tiers: tuple[int, ...] = TIERS
     fresh: bool = False
@@ -43,6 +54,7 @@ class SessionOptions:
     tensorboard: bool = False
     throttle: bool = True
     threads: int = 1
+    trust: bool = False
 
     def __post_init__(self) -> None:
         if self.on_pressure not in ON_PRESSURE:
@@ -51,9 +63,23 @@ class SessionOptions:
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)!r}.")
 
+        if parse_duration(self.hang_limit) <= 0:
+            raise UsageError(f"hang_limit must be more than zero, not {self.hang_limit!r}.")
+        for limit in (self.memory_limit, self.disk_limit):
+            if limit != "":
+                parse_size(limit)
+
     @classmethod
     def of(cls, **options: Any) -> SessionOptions:
-        """Make them from keywords. Raises UnknownNameError for one that does not exist."""
+        """Make them from keywords, and those that the command line handed over, which come first.
+
+        Raises:
+            UnknownNameError: there is no such option.
+        """
+        given = given_options()
+        if "cadence" in given:
+            given["cadence"] = replace(options.get("cadence", Cadence()), **given["cadence"])
+        options |= given
         legal = [item.name for item in fields(cls)]
         for name in options:
             if name not in legal:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import kit
+from kit.errors import IntegrityError
 from kit.harness.config import config_hash, describe, refuse_other_config
 from kit.harness.deadline import Limits
 from kit.harness.platform import machine
@@ -17,6 +18,9 @@ from kit.harness.summary import read_json, write_json
 from kit.launched import given_parameters
 from kit.runtime import device_in_use, threads_in_use
 from kit.timing.prediction import forecast_of_quick_test
+
+FORMS = {"config": dict, "declared": list, "scalings": list, "total_timesteps": int}
+"""What is read back of run.json, which may come from elsewhere."""
 
 
 class RunRecord:
@@ -48,8 +52,17 @@ class RunRecord:
         return config_hash({**self.config, "quick_test": self.quick_test})
 
     def on_disk(self) -> dict[str, Any]:
-        """Return what run.json holds; empty for a fresh folder."""
-        return read_json(self._folder.run_json)
+        """Return what run.json holds; empty for a fresh folder.
+
+        Raises:
+            IntegrityError: it holds something else than ``write`` put there.
+        """
+        facts = read_json(self._folder.run_json)
+        for name, kind in FORMS.items():
+            if not isinstance(facts.get(name, kind()), kind):
+                path = self._folder.run_json
+                raise IntegrityError(f"{path} holds no run: its {name!r} is {facts[name]!r}.", [str(path)])
+        return facts
 
     def refuse_others(self) -> None:
         """Raise ConfigMismatchError when the folder holds a run with other settings."""

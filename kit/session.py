@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from kit.companions import Companions, leaving_watch
-from kit.errors import ConfigMismatchError, KitError, UsageError
+from kit.errors import ConfigMismatchError, KitError, UntrustedError, UsageError
 from kit.harness.clock import SYSTEM_CLOCK, Clock
 from kit.harness.lock import FileLock
 from kit.harness.outputs import RobustOutputManager
@@ -26,6 +26,7 @@ from kit.pressure import Pressure
 from kit.run_record import RunRecord
 from kit.timing.phases import PhaseTimer
 from kit.timing.plan import RunPlanner
+from kit.trust import refuse_untrusted
 
 logger = logging.getLogger(__name__)
 
@@ -150,6 +151,7 @@ class TrainingSession:
                 cadence=self.options.cadence,
                 clock=self.clock,
                 draw=self.figures.refresh,
+                on_persist=self.companions.heartbeat.writing,
             )
             self._write_record()
             self.ledger.save()  # from here on a death leaves a session that never ended
@@ -180,10 +182,14 @@ class TrainingSession:
         """
         if self._outputs is not None:
             raise UsageError("declare() must come before the first restore() or record().")
+        self._refuse(lambda: self.record_of_run.declare(settings))
+
+    def _refuse(self, check: Callable[[], None]) -> None:
+        """Where a check refuses the run that is there, nothing of this session may reach its folder."""
         try:
-            self.record_of_run.declare(settings)
-        except ConfigMismatchError:
-            self.closed = True  # nothing of this session may reach the folder of the other run
+            check()
+        except (ConfigMismatchError, UntrustedError):
+            self.closed = True
             self._let_go()
             raise
 
@@ -200,8 +206,12 @@ class TrainingSession:
     # Training
 
     def restore(self) -> Any | None:
-        """Return the tree of the newest checkpoint that verifies, or None; rows after its step are dropped."""
-        return self.keeper.restore()
+        """Return the tree of the newest trusted checkpoint that verifies, or None; rows after its step are dropped."""
+        self._refuse(lambda: refuse_untrusted(self))
+        tree = self.keeper.restore()
+        if self.trained:  # no boundary comes any more
+            self.companions.heartbeat.reached(self.step)
+        return tree
 
     def boundary(self, step: int, capture: Capture) -> bool:
         """Call it where ``capture`` gives a state that can be continued from; False means: stop here.
@@ -210,6 +220,7 @@ class TrainingSession:
         a second (at every boundary where checkpoints go by steps).
         """
         self.step = step
+        self.companions.heartbeat.reached(step)
         return not self.pace.look_due() or self._look(step, capture)
 
     def _look(self, step: int, capture: Capture) -> bool:
@@ -219,6 +230,7 @@ class TrainingSession:
         if self._pressure.observe(step, self.pace.longest_gap_s):
             self._write_record()
         self.companions.beat(self.timer.current)
+        self.companions.make_room(outputs)
         wish = self.pace.stop_wish()
         if wish is not None:
             self._stop(step, wish, capture)
@@ -238,6 +250,7 @@ class TrainingSession:
     def training_done(self, step: int, capture: Capture) -> None:
         """The total was reached: take the last checkpoint; what follows (evaluation) can be done again from it."""
         self.step, self.keeper.trained = step, True
+        self.companions.heartbeat.reached(step)
         self.keeper.checkpoint(step, capture)
         self.keeper.export(step)
 
@@ -248,8 +261,7 @@ class TrainingSession:
 
     def phase(self, name: str, count: float = 1.0) -> AbstractContextManager[None]:
         """Attribute the time inside the block to a phase, with ``count`` units done."""
-        self.companions.beat(name)
-        return self.timer.phase(name, count)
+        return self.companions.phase(name, count)
 
     # A loop of one's own
 
@@ -304,9 +316,7 @@ class TrainingSession:
         if self.closed:
             return read_json(self.folder.summary)
         self.closed = True
-        if (
-            self._outputs is None and status == FAILED
-        ):  # nothing was restored or written: there is no run to end
+        if self._outputs is None and status == FAILED:  # nothing was written: there is no run to end
             self._let_go()
             return {}
         status = status or (COMPLETE if self.trained else STOPPED)

@@ -138,6 +138,27 @@ def test_a_complete_run_called_again_ends_at_once_without_a_kernel(copy, capsys)
     assert contents(copy) == before
 
 
+@pytest.mark.parametrize(
+    "harm", ["no archive", "another summary", "a sum that is not the archive's", "partial"]
+)
+def test_a_complete_run_that_was_killed_while_it_was_archived_is_archived_again(copy, capsys, harm):
+    """Without a kernel: its summary was written, its archive not, or not its notebook."""
+    if harm == "no archive":
+        (copy / "artifacts.zip").unlink()
+    elif harm == "another summary":
+        summary = json.loads((copy / "summary.json").read_text())
+        (copy / "summary.json").write_text(json.dumps(summary | {"elapsed_s": 1.5}))
+    elif harm == "partial":
+        (copy / "executed.ipynb").rename(copy / "executed.partial.ipynb")
+    else:
+        (copy / "artifacts.zip.sha256").write_text(f"{'0' * 64}  artifacts.zip\n")
+    assert main(capsys, "run", WALK, "--out", str(copy), "--set", "total_timesteps=400")[0] == 0
+    assert main(capsys, "verify", str(copy))[0] == 0
+    with zipfile.ZipFile(copy / "artifacts.zip") as archive:
+        assert archive.read("summary.json") == (copy / "summary.json").read_bytes()
+        assert archive.read("executed.ipynb") == (copy / "executed.ipynb").read_bytes()
+
+
 def test_other_settings_are_refused_by_name_and_change_nothing(copy, capsys):
     """Exit 2 names each setting that differs with both values; not a byte has changed."""
     before = contents(copy)

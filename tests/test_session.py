@@ -14,6 +14,7 @@ from kit.errors import ConfigMismatchError, RunLockedError, StorageError, Unknow
 from kit.harness.cadence import Cadence
 from kit.harness.clock import SYSTEM_CLOCK, ManualClock
 from kit.harness.deadline import Deadline, Limits
+from kit.harness.heartbeat import read_beat
 from kit.harness.run_folder import RunFolder
 from kit.harness.scaling import TimestepScaler
 from kit.harness.watchdog import request_stop
@@ -55,6 +56,8 @@ def walk_on(session: TrainingSession, until: int | None = None) -> Walk:
     for step in session.steps():
         if step == until:
             raise RuntimeError("broken off")
+        if until is not None:
+            session.outputs.settle()  # steps of microseconds outrun the disk
         session.record(distance=walk.advance())
     return walk
 
@@ -304,6 +307,36 @@ def test_the_command_line_hands_over_its_launch_and_parameters(monkeypatch):
         monkeypatch.setenv(name, value)
     assert launched_at() == 1234.1 + 1e-9
     assert given_parameters() == {"seed": 1, "x": [None]}
+
+
+def test_options_that_the_command_line_hands_over_reach_every_session(monkeypatch):
+    """They come before the notebook's own; of a cadence only the fields that were given; a wrong one is an error."""
+    given = {"metrics_every": 7, "cadence": {"export_min_s": 2.0}}
+    monkeypatch.setenv("KIT_OPTIONS", handed_over(0.0, {}, given)["KIT_OPTIONS"])
+    options = SessionOptions.of(metrics_every=5, threads=3, cadence=Cadence(checkpoint_min_s=4.0))
+    assert (options.metrics_every, options.threads) == (7, 3)
+    assert options.cadence == Cadence(checkpoint_min_s=4.0, export_min_s=2.0)
+    assert SessionOptions.of().cadence == Cadence(export_min_s=2.0)
+    monkeypatch.setenv("KIT_OPTIONS", handed_over(0.0, {}, {"metrics_evry": 7})["KIT_OPTIONS"])
+    with pytest.raises(UnknownNameError, match="Did you mean 'metrics_every'"):
+        SessionOptions.of()
+
+
+def test_the_heartbeat_says_when_a_run_is_under_way_and_in_which_phase(tmp_path):
+    """Not before the first boundary; every boundary tells its step; a phase is told for as long as it lasts."""
+    session = TrainingSession.open("made", total_timesteps=10, config={}, out=tmp_path / "run")
+    told = lambda: read_beat(tmp_path / "run/.kit/heartbeat")  # noqa: E731
+    session.restore()
+    assert not told().under_way
+    session.timer.switch("rollout")
+    for step in (0, 3, 4):
+        session.boundary(step, dict)
+        assert (told().step, told().under_way) == (step, True)
+    with session.phase("evaluate"):
+        assert told().phase == "evaluate"
+    assert told().phase == "rollout"
+    session.close()
+    assert told().phase == "finalise"
 
 
 def made_pace(

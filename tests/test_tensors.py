@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from kit.errors import IntegrityError
 from kit.tensors import STATE_FILE, decode, encode, snapshot
 
 DTYPES = ["?", "i1", "i4", "i8", "u1", "u4", "u8", "f2", "f4", "f8"]
@@ -111,5 +112,12 @@ def test_an_unknown_tag_is_refused():
     """A state file of a later kit is not read as something else."""
     files = encode({})
     files[STATE_FILE] = json.dumps({"x": {"$later": 1}}).encode()
-    with pytest.raises(ValueError, match="unknown tag"):
+    with pytest.raises(IntegrityError, match="unknown tag"):
         decode(files)
+
+
+def test_a_slash_in_a_key_is_no_level_of_the_tree():
+    """Keys that only look like a path keep their own arrays."""
+    tree = {"a/b": np.arange(3), "a": {"b": np.ones(2)}, "a~1b": np.zeros(1)}
+    back = decode(encode(tree))
+    assert [back["a/b"].tolist(), back["a"]["b"].tolist(), back["a~1b"].tolist()] == [[0, 1, 2], [1, 1], [0]]

@@ -21,10 +21,9 @@ from typing import BinaryIO
 
 from kit.errors import UsageError
 from kit.harness.atomic import atomic_file, atomic_write
-from kit.harness.manifest import STEP_FOLDER
 from kit.harness.store import regular_files, sweep
 from kit.harness.unpack import CHUNK, SUMS, ExtractLimits, is_safe_name, safe_extract
-from kit.harness.verify import ARCHIVE, VerifyReport, verify
+from kit.harness.verify import ARCHIVE, CHECKPOINTS, VerifyReport, verify
 
 __all__ = ["ArchiveRef", "ExtractLimits", "VerifyReport", "package", "safe_extract", "verify"]
 
@@ -32,11 +31,13 @@ logger = logging.getLogger(__name__)
 
 COMPRESSED = frozenset(
     {".7z", ".bz2", ".gif", ".gz", ".jpeg", ".jpg", ".mp4", ".npz", ".parquet", ".png", ".pt", ".pth"}
-    | {".safetensors", ".webp", ".xz", ".zip", ".zst"}
+    | {".safetensors", ".seg", ".webp", ".xz", ".zip", ".zst"}
 )
 """File types that deflate makes no smaller: stored as they are."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _ZIP64_FROM = 2**31 - 2**20
+TRIES = 10
+"""How often the checkpoints are looked for anew, where a session prunes them meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,30 @@ def _write_zip(run_dir: Path, target: BinaryIO) -> int:
 
 
 def _sources(run_dir: Path) -> Iterator[tuple[str, BinaryIO]]:
-    """Yield (name in the archive, open file), by name; the files of a checkpoint are opened together."""
+    """Yield (name in the archive, open file), by name; all that belongs to checkpoints is opened together.
+
+    A session that is still writing may prune meanwhile: what is open stays readable, and what was gone before is
+    looked for again.
+    """
     chosen = [(name, path) for name, path in regular_files(run_dir) if _belongs(name)]
-    for folder, group in itertools.groupby(chosen, key=lambda pair: pair[1].parent):
-        if not STEP_FOLDER.fullmatch(folder.name):
+    for layer_1, group in itertools.groupby(chosen, key=lambda pair: pair[0].startswith(f"{CHECKPOINTS}/")):
+        if layer_1:
+            yield from _checkpoints(run_dir)
+        else:
             for name, path in group:
                 yield from _open_all([(name, path)])
-        else:
-            yield from _open_all(list(group))
+
+
+def _checkpoints(run_dir: Path) -> Iterator[tuple[str, BinaryIO]]:
+    for _ in range(TRIES):
+        found = regular_files(run_dir / CHECKPOINTS)
+        named = [(f"{CHECKPOINTS}/{name}", path) for name, path in found]
+        opened = False
+        for pair in _open_all([(name, path) for name, path in named if _belongs(name)]):
+            opened = True
+            yield pair
+        if opened:
+            return
 
 
 def _open_all(pairs: list[tuple[str, Path]]) -> Iterator[tuple[str, BinaryIO]]:
@@ -106,11 +123,17 @@ def _open_all(pairs: list[tuple[str, Path]]) -> Iterator[tuple[str, BinaryIO]]:
         yield from opened
 
 
+def never_archived(name: str) -> bool:
+    """Whether a file of this name is none that an archive holds: the archive itself, what processes share, locks."""
+    return (
+        name in (ARCHIVE, f"{ARCHIVE}.sha256")
+        or name.endswith(".lock")
+        or any(part.startswith(".") for part in PurePosixPath(name).parts)
+    )
+
+
 def _belongs(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    if name in (ARCHIVE, f"{ARCHIVE}.sha256", SUMS) or name.endswith(".lock"):
-        return False
-    if any(part.startswith(".") for part in parts):
+    if name == SUMS or never_archived(name):
         return False
     if not is_safe_name(name):
         logger.warning("Left out of the archive: %r cannot be unpacked everywhere.", name)

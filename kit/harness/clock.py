@@ -31,6 +31,10 @@ class Clock(Protocol):
         """CPU seconds (user + system, all threads) this process has used."""
         ...
 
+    def thread_cpu(self) -> float:
+        """CPU seconds (user + system) the calling thread has used."""
+        ...
+
 
 class SystemClock:
     """The machine's own clocks."""
@@ -46,6 +50,10 @@ class SystemClock:
     def cpu(self) -> float:
         """CPU seconds this process has used, all threads together."""
         return time.process_time()
+
+    def thread_cpu(self) -> float:
+        """CPU seconds the calling thread has used."""
+        return time.thread_time()
 
 
 class ManualClock:
@@ -68,6 +76,10 @@ class ManualClock:
 
     def cpu(self) -> float:
         """CPU seconds, as set by the test."""
+        return self._cpu
+
+    def thread_cpu(self) -> float:
+        """CPU seconds, as set by the test; those of the process."""
         return self._cpu
 
     def advance(self, seconds: float) -> None:

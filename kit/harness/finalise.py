@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kit.harness.archive import ArchiveRef, package
+from kit.harness.archive import ArchiveRef, package, verify
 from kit.harness.checkpoints import CheckpointStore
-from kit.harness.lock import FileLock
+from kit.harness.lock import FileLock, end_holder
 from kit.harness.run_folder import RunFolder
 from kit.harness.summary import FAILED, STOPPED, SessionLedger, read_json, write_json
 
 
 def finalise_from_disk(
-    folder: RunFolder, *, status: str, reason: str, session: int | None = None, elapsed_s: float | None = None
+    folder: RunFolder,
+    *,
+    status: str,
+    reason: str,
+    session: int | None = None,
+    elapsed_s: float | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write summary.json from the newest good checkpoint and run.json, then the archive; return the summary.
 
@@ -21,7 +28,9 @@ def finalise_from_disk(
     to the last heartbeat anyway. Used by the watchdog after the hard
     deadline or the death of the training process, and by ``package`` on whatever a dead run left.
     """
-    with FileLock(folder.finalising):
+    # The run's drawing process may have outlived it: what it drew now would not be what is archived.
+    end_holder(folder.drawing)
+    with FileLock(folder.finalising), FileLock(folder.drawing):
         ledger = SessionLedger(folder)
         ledger.credit_unfinished()
         for entry in ledger.entries:
@@ -30,7 +39,7 @@ def finalise_from_disk(
                 entry.end = reason
         if ledger.entries:
             ledger.save()
-        summary = summary_from_disk(folder, status=status, reason=reason)
+        summary = summary_from_disk(folder, status=status, reason=reason, more=more)
         write_json(folder.summary, summary)
         package(folder.root)
         return summary
@@ -55,6 +64,7 @@ def summary_from_disk(
         "sessions": len(ledger.entries),
         "exact": bool(newest.exact) if newest else None,
         "forecast": run.get("forecast") or before.get("forecast"),
+        "peaks": read_json(folder.peaks) or before.get("peaks"),
         "resumable": status in (STOPPED, FAILED) and newest is not None,
         "notebook": run.get("notebook"),
         "config_hash": run.get("config_hash"),
@@ -77,3 +87,18 @@ def repackage(folder: RunFolder) -> ArchiveRef:
     """Make the archive again, after a file was added to the folder."""
     with FileLock(folder.finalising):
         return package(folder.root)
+
+
+def is_archived(folder: RunFolder) -> bool:
+    """Whether layer 3 was finished: the archive is sound and holds summary and notebook as they lie beside it."""
+    if folder.partial.exists() or not folder.archive.exists():
+        return False
+    if (
+        not folder.archive.with_name(f"{folder.archive.name}.sha256").exists()
+        or not verify(folder.archive).ok
+    ):
+        return False
+    final = [path for path in (folder.summary, folder.executed) if path.exists()]
+    with zipfile.ZipFile(folder.archive) as archive:
+        there = set(archive.namelist())
+        return all(path.name in there and archive.read(path.name) == path.read_bytes() for path in final)

@@ -6,6 +6,7 @@ small mapped file, so it outlives the process that wrote it.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import struct
@@ -15,13 +16,20 @@ from types import TracebackType
 
 from kit.errors import StorageError
 
-_LAYOUT = struct.Struct("<8sQQddd24s")
-_MAGIC = b"kitbeat1"
+_MAGIC = b"kitbeat2"
+_LAYOUT = struct.Struct("<8sQ?Qddd24s?")
+_AT_STEP, _STEP = 8, struct.Struct("<Q?")
+_AT_REST, _REST = 17, struct.Struct("<Qddd24s")
+_AT_WRITING = _LAYOUT.size - 1
 
 
 @dataclass(frozen=True)
 class Beat:
-    """One reading. Times are absolute monotonic seconds; ``end_s`` is the expected end (0 where unknown)."""
+    """One reading. Times are absolute monotonic seconds; ``end_s`` is the expected end (0 where unknown).
+
+    ``under_way`` is false while the session starts, before its first boundary; ``writing`` is true while a
+    checkpoint is written in the background, whatever phase the training thread is in.
+    """
 
     step: int
     total_steps: int
@@ -29,6 +37,8 @@ class Beat:
     began_s: float
     end_s: float
     phase: str
+    under_way: bool = False
+    writing: bool = False
 
 
 class Heartbeat:
@@ -46,9 +56,22 @@ class Heartbeat:
         self._map = mmap.mmap(self._file, _LAYOUT.size)
 
     def beat(self, step: int, total_steps: int, now_s: float, phase: str, end_s: float = 0.0) -> None:
-        """Say where the run stands at ``now_s``."""
+        """Say where the run stands at ``now_s``; nothing after ``close``."""
+        if self._map.closed:
+            return
         text = phase.encode()[:24]
-        _LAYOUT.pack_into(self._map, 0, _MAGIC, step, total_steps, now_s, self._began_s, end_s, text)
+        _REST.pack_into(self._map, _AT_REST, total_steps, now_s, self._began_s, end_s, text)
+        self._map[_AT_STEP : _AT_STEP + 8] = step.to_bytes(8, "little")
+        self._map[: len(_MAGIC)] = _MAGIC  # last: a first record that is not whole is none
+
+    def reached(self, step: int) -> None:
+        """Say that the run is under way at this step; for hot paths, without the time or the phase."""
+        _STEP.pack_into(self._map, _AT_STEP, step, True)
+
+    def writing(self, on: bool) -> None:
+        """Say that a checkpoint is being written, or no longer; from any thread, also after ``close``."""
+        with contextlib.suppress(ValueError):  # closed: nobody asks any more
+            self._map[_AT_WRITING] = on
 
     def close(self) -> None:
         """Unmap; the file stays for those who want to know where the run ended."""
@@ -73,7 +96,8 @@ def read_beat(path: Path) -> Beat | None:
         return None
     if len(data) < _LAYOUT.size:
         return None
-    magic, step, total, beat_s, began_s, end_s, phase = _LAYOUT.unpack_from(data)
+    magic, step, under_way, total, beat_s, began_s, end_s, phase, writing = _LAYOUT.unpack_from(data)
     if magic != _MAGIC:
         return None
-    return Beat(step, total, beat_s, began_s, end_s, phase.rstrip(b"\0").decode(errors="replace"))
+    name = phase.rstrip(b"\0").decode(errors="replace")
+    return Beat(step, total, beat_s, began_s, end_s, name, under_way, writing)

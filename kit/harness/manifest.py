@@ -1,25 +1,37 @@
 """The manifest of a checkpoint: what its files are, and whether they still are what was written.
 
-``manifest.json`` holds ``{schema, step, config_hash, exact, files: [{name, bytes, sha256}], extra,
-sha256}``; the last is the manifest's own sum, over its other keys as sorted JSON. So no byte of a
-checkpoint can change unnoticed. It is a checksum, not a signature: somebody who can write the folder can
-make both anew.
+``manifest.json`` holds ``{schema, step, config_hash, exact, files: [{name, bytes, sha256}], segments: [{log,
+name, start, end, bytes, sha256}], extra, origin, sha256}``. The files lie beside it; the segments lie in
+``../segments``, and only the first ``bytes`` bytes of each belong to this checkpoint. The last key is the manifest's
+own sum, over its other keys as sorted JSON. So no byte of a checkpoint can change unnoticed. It is a checksum, not a
+signature: somebody who can write the folder can make both anew. ``origin`` is the signature (``kit.harness.origin``),
+empty where there was no key.
+
+A folder may come from anywhere: nothing outside it is followed, and nothing larger than what is declared is read.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from kit.errors import IntegrityError, UsageError
+from kit.harness.segment_format import SEGMENTS, SegmentRecord, check_segment, gap_in
 
-SCHEMA = 1
+SCHEMA = 3
 MANIFEST = "manifest.json"
+MANIFEST_BYTES = 16 * 2**20
+"""What is larger is no manifest: 1,000 segments take 300 KiB."""
+MOST_RECORDS = 20_000
 STEP_FOLDER = re.compile(r"step-([0-9]{9,})")
 
 
@@ -42,11 +54,26 @@ class CheckpointRef:
     exact: bool
     files: tuple[FileRecord, ...]
     extra: Mapping[str, Any] = field(default_factory=dict)
+    segments: tuple[SegmentRecord, ...] = ()
+    origin: str = ""
 
     @property
     def size_bytes(self) -> int:
-        """The size of the data files together."""
-        return sum(record.bytes for record in self.files)
+        """The size of all data together, of segments what belongs to this checkpoint."""
+        return sum(file.bytes for file in self.files) + sum(one.bytes for one in self.segments)
+
+    @property
+    def segments_folder(self) -> Path:
+        """Where the segments lie."""
+        return self.path.parent / SEGMENTS
+
+    def signed_content(self) -> bytes:
+        """Return what ``origin`` is the proof of: everything that the manifest says, and by its sums all data.
+
+        Raises:
+            UsageError: ``extra`` is not JSON.
+        """
+        return _json(self._content()).encode()
 
     def encode(self) -> bytes:
         """Return the content of the manifest file.
@@ -54,20 +81,27 @@ class CheckpointRef:
         Raises:
             UsageError: ``extra`` is not JSON.
         """
-        content: dict[str, Any] = {
+        content = {**self._content(), "origin": self.origin}
+        content["sha256"] = hashlib.sha256(_json(content).encode()).hexdigest()
+        return json.dumps(content, indent=1).encode() + b"\n"
+
+    def _content(self) -> dict[str, Any]:
+        return {
             "schema": SCHEMA,
             "step": self.step,
             "config_hash": self.config_hash,
             "exact": self.exact,
             "files": [vars(record) for record in self.files],
+            "segments": [vars(record) for record in self.segments],
             "extra": dict(self.extra),
         }
-        try:
-            body = json.dumps(content, sort_keys=True)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"A checkpoint's extra must be JSON: {error}.") from error
-        content["sha256"] = hashlib.sha256(body.encode()).hexdigest()
-        return json.dumps(content, indent=1).encode() + b"\n"
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(content, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"A checkpoint's extra must be JSON: {error}.") from error
 
 
 def read_manifest(path: Path) -> CheckpointRef:
@@ -76,33 +110,59 @@ def read_manifest(path: Path) -> CheckpointRef:
     Raises:
         IntegrityError: It is missing, damaged, of another schema, or not this folder's.
     """
+    data = _read_manifest_bytes(path)
     try:
-        data = (path / MANIFEST).read_bytes()
-    except OSError as error:
-        raise damaged(path, f"{MANIFEST} cannot be read: {error.strerror}", MANIFEST) from error
-    try:
-        content = json.loads(data)
-        schema, reference = content["schema"], _parse(path, content)
-    except (ValueError, KeyError, TypeError) as error:
+        reference = _parse(path, json.loads(data))
+        # Written anew from what was read it must be the same, byte for byte: that covers the sum and the blanks.
+        same = data == reference.encode()
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise damaged(path, f"{MANIFEST} is no manifest ({error})", MANIFEST) from error
-    if schema != SCHEMA:
-        raise damaged(path, f"{MANIFEST} has schema {schema!r}, this version reads {SCHEMA}", MANIFEST)
-    # Written anew from what was read it must be the same, byte for byte: that covers the sum and the blanks.
-    if data != reference.encode():
+    if not same:
         raise damaged(path, f"{MANIFEST} is not as it was written", MANIFEST)
     match = STEP_FOLDER.fullmatch(path.name)
     if match is not None and int(match[1]) != reference.step:
         raise damaged(path, f"{MANIFEST} is that of step {reference.step}", MANIFEST)
+    gap = gap_in(reference.segments)
+    if gap is not None:
+        raise damaged(path, f"{MANIFEST}: {gap}", MANIFEST)
     return reference
 
 
+def _read_manifest_bytes(path: Path) -> bytes:
+    if path.is_symlink():
+        raise damaged(path, "is a link", MANIFEST)
+    try:
+        with open_regular(path / MANIFEST) as file:
+            data = file.read(MANIFEST_BYTES + 1)
+    except OSError as error:
+        raise damaged(path, f"{MANIFEST} cannot be read: {error.strerror}", MANIFEST) from error
+    if len(data) > MANIFEST_BYTES:
+        raise damaged(path, f"{MANIFEST} has more than {MANIFEST_BYTES:,} bytes", MANIFEST)
+    return data
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file for reading; raises OSError for a link, a device, or a pipe that would never answer."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
 def _parse(path: Path, content: Mapping[str, Any]) -> CheckpointRef:
+    if content["schema"] != SCHEMA:
+        raise ValueError(f"its schema is {content['schema']!r}, this version reads {SCHEMA}")
+    if len(content["files"]) + len(content["segments"]) > MOST_RECORDS:
+        raise ValueError(f"more than {MOST_RECORDS:,} files")
     files = tuple(
         FileRecord(str(file["name"]), int(file["bytes"]), str(file["sha256"])) for file in content["files"]
     )
     for record in files:
         if not is_plain_name(record.name):
             raise ValueError(f"{record.name!r} is no plain file name")
+    if len({record.name for record in files}) < len(files):
+        raise ValueError("a file is there twice")
     return CheckpointRef(
         path=path,
         step=int(content["step"]),
@@ -110,29 +170,32 @@ def _parse(path: Path, content: Mapping[str, Any]) -> CheckpointRef:
         exact=bool(content["exact"]),
         files=files,
         extra=dict(content["extra"]),
+        segments=tuple(SegmentRecord.parse(segment) for segment in content["segments"]),
+        origin=str(content["origin"]),
     )
 
 
 def verify_checkpoint(path: Path) -> CheckpointRef:
-    """Read and check the checkpoint in folder ``path``: its manifest, and size and SHA-256 of every file.
+    """Read and check the checkpoint in folder ``path``: its manifest, and size and SHA-256 of all data.
 
     Raises:
         IntegrityError: Something is missing or changed; ``bad`` names the file.
     """
     reference = read_manifest(path)
     for record in reference.files:
-        file = path / record.name
-        if file.is_symlink() or not file.is_file():
-            raise damaged(path, f"{record.name} is missing", record.name)
         try:
-            with file.open("rb") as opened:
-                size = file.stat().st_size
+            with open_regular(path / record.name) as opened:
+                size = os.fstat(opened.fileno()).st_size
                 # A wrong size needs no hashing to be told.
                 same = size == record.bytes
                 digest = hashlib.file_digest(opened, "sha256").hexdigest() if same else ""
         except OSError as error:
             raise damaged(path, f"{record.name} cannot be read: {error.strerror}", record.name) from error
         compare(path, record, size, digest)
+    if reference.segments and reference.segments_folder.is_symlink():
+        raise damaged(path, f"{SEGMENTS} is a link", MANIFEST)
+    for segment in reference.segments:
+        check_segment(reference.segments_folder, segment)
     return reference
 
 

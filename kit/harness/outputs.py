@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -23,8 +23,10 @@ from kit.harness.checkpoints import CheckpointRef, CheckpointStore
 from kit.harness.clock import SYSTEM_CLOCK, Clock
 from kit.harness.finalise import summary_from_disk
 from kit.harness.lock import FileLock
+from kit.harness.origin import Origin
 from kit.harness.rows import AppendOnlyRows
 from kit.harness.run_folder import RunFolder
+from kit.harness.segments import Append
 from kit.harness.store import committed_directory
 from kit.harness.summary import STOPPED, write_json
 
@@ -38,8 +40,10 @@ class RobustOutputManager:
     """Writes the three layers of one run.
 
     ``draw`` is asked for fresh figures at every export and must not block; ``encode`` arguments turn a snapshot
-    into files in the background. Raises StorageError where writing failed: at the second failed checkpoint in a
-    row, the first being a warning; the checkpoints before stay intact.
+    into files in the background; ``on_persist`` is told there when a checkpoint's write begins (True) and ends
+    (False). Raises StorageError where writing failed: at the second failed checkpoint in a row, the first being a
+    warning, and where one is being written for longer than the cadence's ``checkpoint_stuck_s``; the checkpoints
+    before stay intact.
     """
 
     def __init__(
@@ -50,19 +54,24 @@ class RobustOutputManager:
         cadence: Cadence | None = None,
         clock: Clock = SYSTEM_CLOCK,
         draw: Callable[[], None] | None = None,
+        on_persist: Callable[[bool], None] | None = None,
     ) -> None:
         self.folder = folder
         self.cadence = cadence or Cadence()
-        self.checkpoints = CheckpointStore(folder.checkpoints, config_hash, keep=self.cadence.keep)
+        self.checkpoints = CheckpointStore(
+            folder.checkpoints, config_hash, keep=self.cadence.keep, origin=Origin()
+        )
         self.checkpoint_cost_s = 0.0
         self.checkpoint_bytes = 0
         self._clock = clock
         self._draw = draw
+        self._on_persist = on_persist or (lambda _: None)
         self._metrics: AppendOnlyRows | None = None
         self._times: AppendOnlyRows | None = None
         self._background = ThreadPoolExecutor(1, thread_name_prefix="kit-checkpoint")
         self._pending: Future[CheckpointRef] | None = None
         self._failures = 0
+        self._slow_said = False
         self._last_checkpoint_s = clock.monotonic()
         self._last_checkpoint_step = 0
         self._last_export_s = clock.monotonic()
@@ -71,7 +80,12 @@ class RobustOutputManager:
     # Layer 1
 
     def checkpoint_due(self, step: int) -> bool:
-        """Whether a checkpoint should be taken at this boundary (by steps where those are set, else by time)."""
+        """Whether a checkpoint should be taken at this boundary (by steps where those are set, else by time).
+
+        Not while the one before is still being written: training does not wait for a disk.
+        """
+        if self._pending is not None:
+            return False
         every = self.cadence.checkpoint_every_steps
         if every is not None:
             return step // every > self._last_checkpoint_step // every
@@ -80,21 +94,42 @@ class RobustOutputManager:
             return False
         return waited >= self.cadence.checkpoint_interval_s(self.checkpoint_cost_s)
 
-    def save_checkpoint(self, step: int, encode: Encoder, *, exact: bool, extra: Mapping[str, Any]) -> None:
-        """Persist a snapshot in the background; a second one waits for the first (they commit in order)."""
+    def save_checkpoint(
+        self,
+        step: int,
+        encode: Encoder,
+        *,
+        exact: bool,
+        extra: Mapping[str, Any],
+        append: Sequence[Append] = (),
+        stall_s: float = 0.0,
+    ) -> None:
+        """Persist a snapshot in the background; a second one waits for the first (they commit in order).
+
+        ``append`` holds rows for the checkpoint's logs; ``stall_s`` is what the snapshot cost the training thread.
+        """
         self.settle()
-        began = self._clock.monotonic()
-        self._last_checkpoint_s, self._last_checkpoint_step = began, step
+        self._last_checkpoint_s, self._last_checkpoint_step = self._clock.monotonic(), step
 
         def persist() -> CheckpointRef:
-            files = encode()
-            self._sync_rows()
-            reference = self.checkpoints.save(step, files, exact=exact, extra=dict(extra))
-            self.checkpoint_cost_s = self._clock.monotonic() - began
-            self.checkpoint_bytes = sum(len(content) for content in files.values())
+            self._on_persist(True)
+            began = self._clock.thread_cpu()
+            try:
+                files = encode()
+                self._sync_rows()
+                reference = self.checkpoints.save(step, files, exact=exact, extra=dict(extra), append=append)
+            finally:
+                self._on_persist(False)
+            self.checkpoint_cost_s = stall_s + self._clock.thread_cpu() - began
+            self.checkpoint_bytes = reference.size_bytes
             return reference
 
+        self._slow_said = False
         self._pending = self._background.submit(persist)
+
+    def prune(self) -> int:
+        """Make room on a disk that runs full: keep only the newest sound checkpoint; return the bytes freed."""
+        return self.checkpoints.prune()
 
     def _sync_rows(self) -> None:
         """Make the rows durable before a checkpoint that counts on them is; from the background thread.
@@ -122,9 +157,33 @@ class RobustOutputManager:
             self._failures = 0
 
     def poll(self) -> None:
-        """Take note of a checkpoint that has finished, without waiting for one that has not."""
-        if self._pending is not None and self._pending.done():
+        """Take note of a checkpoint that has finished, without waiting for one that has not.
+
+        One that takes long is warned of once, and one that hangs raises StorageError.
+        """
+        if self._pending is None:
+            return
+        if self._pending.done():
             self.settle()
+            return
+        writing_s = self._clock.monotonic() - self._last_checkpoint_s
+        if writing_s > self.cadence.checkpoint_stuck_s:
+            raise StorageError(
+                f"The checkpoint of step {self._last_checkpoint_step:,} is still being written after "
+                f"{writing_s:.0f} s: the disk of {self.folder.root} hangs. The checkpoints before are intact."
+            )
+        slow_s = max(
+            self.cadence.checkpoint_slow_s, self.cadence.checkpoint_interval_s(self.checkpoint_cost_s)
+        )
+        if writing_s > slow_s and not self._slow_said:
+            self._slow_said = True
+            logger.warning(
+                "The checkpoint of step %s has been in writing for %.0f s, the next one waits for it: the disk of %s "
+                "is slow. Killed now, the run would go on from the checkpoint before.",
+                f"{self._last_checkpoint_step:,}",
+                writing_s,
+                self.folder.root,
+            )
 
     # Layer 2
 
@@ -167,8 +226,18 @@ class RobustOutputManager:
         if self._draw is not None:
             self._draw()
 
-    def save_best(self, step: int, content: bytes, *, name: str, metric: str, value: float) -> None:
-        """Keep the best model so far: its file and best.json (sha256, step, value), both or neither."""
+    def save_best(
+        self,
+        step: int,
+        content: bytes,
+        *,
+        name: str,
+        metric: str,
+        value: float,
+        beside: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Keep the best model so far: its file, others it needs, and best.json (sums, step, value), all or nothing."""
+        beside = beside or {}
         digest = hashlib.sha256(content).hexdigest()
         facts = {
             "file": name,
@@ -177,9 +246,11 @@ class RobustOutputManager:
             "step": step,
             "metric": metric,
             "value": value,
+            "beside": {other: hashlib.sha256(data).hexdigest() for other, data in beside.items()},
         }
         with committed_directory(self.folder.best) as new:
-            (new / name).write_bytes(content)
+            for file, data in {name: content, **beside}.items():
+                (new / file).write_bytes(data)
             (new / "best.json").write_text(json.dumps(facts, indent=2) + "\n")
 
     # Layer 3

@@ -41,6 +41,8 @@ class Platform:
     interactive: bool
     idle_limit_s: float | None = None
     input_roots: tuple[Path, ...] = ()
+    disk_limit_bytes: int | None = None
+    """What ``output_root`` may hold, None where only its file system limits it."""
 
 
 def detect(environ: Mapping[str, str] = os.environ) -> Platform:
@@ -56,6 +58,7 @@ def detect(environ: Mapping[str, str] = os.environ) -> Platform:
             interactive=interactive,
             idle_limit_s=20 * 60.0 if interactive else None,
             input_roots=(Path("/kaggle/input"),),
+            disk_limit_bytes=20 * 10**9,
         )
     if any(environ.get(name) for name in _COLAB_VARIABLES):
         return Platform("colab", Path("/content"), 12 * HOUR_S, interactive=True)
@@ -108,6 +111,12 @@ def machine() -> dict[str, str | int]:
         "os": f"{stdlib_platform.system()} {stdlib_platform.release()}",
         "arch": stdlib_platform.machine(),
     }
+
+
+def cache_folder() -> Path:
+    """Return where the kit keeps what belongs to the user and to no run; raises RuntimeError without a home."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "training-kit"
 
 
 def _cpu_model() -> str:

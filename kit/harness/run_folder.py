@@ -98,6 +98,11 @@ class RunFolder:
         return self.root / "executed.ipynb"
 
     @property
+    def partial(self) -> Path:
+        """The executed notebook while it runs."""
+        return self.root / "executed.partial.ipynb"
+
+    @property
     def report(self) -> Path:
         """The self-contained page."""
         return self.root / "report.html"
@@ -123,6 +128,11 @@ class RunFolder:
         return self.control / "finalising"
 
     @property
+    def drawing(self) -> Path:
+        """Held by the drawing process while it draws, and by whoever packages what a dead run left."""
+        return self.control / "drawing"
+
+    @property
     def watching(self) -> Path:
         """Held by the watchdog for as long as it lives."""
         return self.control / "watching"
@@ -133,9 +143,34 @@ class RunFolder:
         return self.control / "stop"
 
     @property
+    def prune_request(self) -> Path:
+        """Its existence asks the session to make room on the disk at the next safe boundary."""
+        return self.control / "prune"
+
+    @property
+    def peaks(self) -> Path:
+        """The most memory, GPU memory and disk that was in use, by the watchdog."""
+        return self.control / "peaks.json"
+
+    @property
+    def raw_stacks(self) -> Path:
+        """Where the training process writes its stacks when the watchdog asks for them."""
+        return self.control / "stacks"
+
+    @property
+    def stacks(self) -> Path:
+        """Every thread's stack at each hang."""
+        return self.root / "logs" / "stacks.txt"
+
+    @property
     def heartbeat(self) -> Path:
         """Step, phase and time, shared in memory."""
         return self.control / "heartbeat"
+
+    @property
+    def environment(self) -> Path:
+        """How the training environment's state is captured, for the sessions after the first."""
+        return self.control / "environment.json"
 
     @property
     def launching(self) -> Path:

@@ -30,7 +30,7 @@ def read_json(path: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise IntegrityError(f"{path} is not valid JSON: {error}.", [str(path)]) from error
     if not isinstance(data, dict):
         raise IntegrityError(f"{path} does not hold a JSON object.", [str(path)])
@@ -59,8 +59,7 @@ class SessionLedger:
 
     def __init__(self, folder: RunFolder) -> None:
         self._path, self._heartbeat = folder.sessions, folder.heartbeat
-        rows = read_json(self._path).get("sessions", [])
-        self.entries = [SessionEntry(**row) for row in rows]
+        self.entries = _entries_in(self._path)
 
     def begin(self, began: str, first_step: int) -> SessionEntry:
         """Add the session that starts now. Nothing is written before ``save``."""
@@ -92,3 +91,15 @@ class SessionLedger:
     def save(self) -> None:
         """Write the ledger."""
         write_json(self._path, {"sessions": [asdict(entry) for entry in self.entries]})
+
+
+def _entries_in(path: Path) -> list[SessionEntry]:
+    try:
+        entries = [SessionEntry(**row) for row in read_json(path).get("sessions", [])]
+    except TypeError as error:
+        raise IntegrityError(f"{path} holds no sessions of a run: {error}.", [str(path)]) from error
+    for entry in entries:
+        numbers = (entry.session, entry.elapsed_s, entry.first_step, entry.last_step)
+        if not all(isinstance(number, int | float) for number in numbers):
+            raise IntegrityError(f"{path} holds a session without its numbers: {entry}.", [str(path)])
+    return entries

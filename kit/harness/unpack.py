@@ -1,30 +1,36 @@
 """Reading archives that may be damaged or hostile: members checked, sums compared, unpacked within limits.
 
-Covered: names that leave the folder, links, devices, duplicates, encrypted members, too many or too large
-members, zip bombs (by declared size, by ratio, and by what really comes out). Not covered: what the files
-then contain.
+Covered: names that leave the folder, links, devices, duplicates (also of names that differ in case only), encrypted
+members, too many or too large members, zip bombs (by declared size, by ratio, by members that share bytes, and by
+what really comes out), a directory that says something else than the members do. Not covered: what the files then
+contain.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import stat
 import struct
+import unicodedata
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from kit.errors import IntegrityError, UsageError
+from kit.errors import IntegrityError, StorageError, UsageError
+from kit.harness.atomic import storage_errors
 from kit.harness.store import committed_directory
+from kit.harness.zip_directory import check_directory, check_layout
 
 SUMS = "SHA256SUMS"
 """The member that holds the SHA-256 sums of all others, in the format of ``sha256sum``."""
 CHUNK = 1 << 20
+MOST_SUMS = 32 * 2**20
 DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -36,6 +42,9 @@ DAMAGE = (
     OSError,
 )
 """What the standard library raises on damaged archives (NotImplementedError is a RuntimeError)."""
+LONGEST_NAME, DEEPEST = 1000, 32
+"""Bytes of a member's name, and folders in it: more cannot be made everywhere."""
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _SUM_LINE = re.compile(r"(?P<sum>[0-9a-f]{64}) [ *](?P<name>.+)")
 
 
@@ -59,19 +68,25 @@ def is_safe_name(name: str) -> bool:
     return (
         name.isprintable()
         and not re.search(r'[\\:*?"<>|]', name)
-        and not any(part in ("", ".", "..") or len(part.encode()) > 255 for part in parts)
+        and len(name.encode("utf-8", "replace")) <= LONGEST_NAME
+        and len(parts) <= DEEPEST
+        and not any(_is_unsafe_part(part) for part in parts)
     )
 
 
-def checked_members(archive: zipfile.ZipFile, limits: ExtractLimits) -> list[zipfile.ZipInfo]:
+def _is_unsafe_part(part: str) -> bool:
+    # "..", and on Windows: a name that ends with a dot or a space is that without it, and CON is a device.
+    return part.endswith((".", " ")) or not 0 < len(part.encode()) <= 255 or bool(_DEVICE.fullmatch(part))
+
+
+def checked_members(archive: zipfile.ZipFile, limits: ExtractLimits | None = None) -> list[zipfile.ZipInfo]:
     """Return the file members of an archive, in its order, none of them dangerous.
 
     Raises:
         IntegrityError: A member that no archive of ours has, or more than ``limits`` allow; names it.
     """
+    limits = limits or ExtractLimits()
     members = archive.infolist()
-    if len(members) > limits.max_files:
-        raise IntegrityError(f"{len(members)} members, {limits.max_files} are allowed.")
     for member in members:
         if fault := _fault(member, limits):
             raise IntegrityError(f"{member.orig_filename!r} {fault}.", [member.orig_filename])
@@ -82,18 +97,37 @@ def checked_members(archive: zipfile.ZipFile, limits: ExtractLimits) -> list[zip
 
 
 def _refuse_clashes(files: list[zipfile.ZipInfo]) -> None:
-    times = Counter(member.filename for member in files)
-    for name in times:
-        # Also a file where another member needs a folder.
-        if times[name] > 1 or any(str(parent) in times for parent in PurePosixPath(name).parents):
+    spelt: dict[str, str] = {}
+    names = set()
+    for member in files:
+        if member.filename in names:
+            raise IntegrityError(f"{member.filename!r} is there twice.", [member.filename])
+        names.add(member.filename)
+        path = PurePosixPath(member.filename)
+        for one in (path, *path.parents):
+            # Where upper and lower case are the same, two spellings are one file.
+            if spelt.setdefault(_folded(one), str(one)) != str(one):
+                raise IntegrityError(f"{str(one)!r} is there twice, in another case.", [member.filename])
+    for name in names:
+        # A file where another member needs a folder.
+        if any(str(parent) in names for parent in PurePosixPath(name).parents):
             raise IntegrityError(f"{name!r} is there twice.", [name])
+
+
+def _folded(path: PurePosixPath) -> str:
+    return unicodedata.normalize("NFC", str(path).casefold())
+
+
+def _size(archive: zipfile.ZipFile) -> int:
+    assert archive.fp is not None
+    return archive.fp.seek(0, 2)
 
 
 def _check_totals(archive: zipfile.ZipFile, files: list[zipfile.ZipInfo], limits: ExtractLimits) -> None:
     total = sum(member.file_size for member in files)
     if total > limits.max_bytes:
         raise IntegrityError(f"Unpacks to {total} bytes, {limits.max_bytes} are allowed.")
-    size = Path(str(archive.filename)).stat().st_size
+    size = _size(archive)
     # Members that overlap share their compressed bytes, so the whole counts too.
     if total > limits.ratio_from_bytes and total > limits.max_ratio * size:
         raise IntegrityError(f"Unpacks to {total} bytes from {size}: a zip bomb.")
@@ -138,7 +172,7 @@ def member_faults(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> I
         yield SUMS, "is missing"
         return
     try:
-        sums = read_sums(archive.read(SUMS))
+        sums = sums_in(archive)
     except (IntegrityError, *DAMAGE) as error:
         yield SUMS, f"cannot be read: {error}"
         return
@@ -175,6 +209,44 @@ def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: BinaryIO | 
     return digest.hexdigest()
 
 
+def sums_in(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return what the archive's SHA256SUMS says, by name.
+
+    Raises:
+        IntegrityError: There is none, or it cannot be read, or is none.
+    """
+    try:
+        member = archive.getinfo(SUMS)
+        if member.file_size > MOST_SUMS:
+            raise IntegrityError(f"{SUMS} has {member.file_size} bytes.", [SUMS])
+        return read_sums(archive.read(member))
+    except KeyError as error:
+        raise IntegrityError(f"The archive holds no {SUMS}.", [SUMS]) from error
+    except DAMAGE as error:
+        raise IntegrityError(f"{SUMS} cannot be read: {error}.", [SUMS]) from error
+
+
+@contextmanager
+def open_archive(path: Path, limits: ExtractLimits | None = None) -> Iterator[zipfile.ZipFile]:
+    """Open an archive whose directory has been looked through beforehand, before a list of members is made.
+
+    Raises:
+        IntegrityError: It is no zip archive, or its directory is not like those that the kit writes.
+    """
+    limits = limits or ExtractLimits()
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(path.open("rb"))
+            check_directory(file, limits.max_files)
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            check_layout(file, archive.infolist(), archive.start_dir)
+        except IntegrityError as error:
+            raise IntegrityError(f"{path}: {error}", [path.name]) from error
+        except DAMAGE as error:
+            raise IntegrityError(f"{path} is no zip archive: {error}.", [path.name]) from error
+        yield archive
+
+
 def safe_extract(path: Path, dest: Path, limits: ExtractLimits | None = None) -> list[str]:
     """Unpack an archive into ``dest``, all of it or nothing, and return the names of its files.
 
@@ -184,24 +256,32 @@ def safe_extract(path: Path, dest: Path, limits: ExtractLimits | None = None) ->
     Raises:
         UsageError: There is no such archive, or ``dest`` exists and is not an empty folder.
         IntegrityError: The archive is damaged, dangerous, or asks for more than ``limits`` allow.
-        StorageError: ``dest`` cannot be written.
+        StorageError: ``dest`` cannot be written, or has no room.
     """
     if not path.is_file():
         raise UsageError(f"There is no archive {path}.")
+    with open_archive(path, limits) as archive:
+        members = checked_members(archive, limits or ExtractLimits())
+        held = any(member.filename == SUMS for member in members)
+        return extract(archive, members, dest, sums_in(archive) if held else None)
+
+
+def extract(
+    archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], dest: Path, sums: dict[str, str] | None
+) -> list[str]:
+    """Unpack members that were checked, without SHA256SUMS, all or nothing; raises what ``safe_extract`` does."""
     if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
         raise UsageError(f"{dest} is not an empty folder; nothing is unpacked over what is there.")
-    try:
-        archive = zipfile.ZipFile(path)
-    except DAMAGE as error:
-        raise IntegrityError(f"{path} is no zip archive: {error}.", [path.name]) from error
-    with archive:
-        members = checked_members(archive, limits or ExtractLimits())
-        sums = read_sums(archive.read(SUMS)) if any(m.filename == SUMS for m in members) else None
-        with committed_directory(dest) as temporary:
-            for member in members:
-                if member.filename != SUMS:
-                    _unpack(archive, member, temporary, sums)
-    return [member.filename for member in members if member.filename != SUMS]
+    files = [member for member in members if member.filename != SUMS]
+    with storage_errors(dest):
+        dest.parent.mkdir(parents=True, exist_ok=True)
+        free, size = shutil.disk_usage(dest.parent).free, sum(member.file_size for member in files)
+    if size > free:
+        raise StorageError(f"{dest}: it unpacks to {size:,} bytes, and {free:,} are free.")
+    with committed_directory(dest) as temporary:
+        for member in files:
+            _unpack(archive, member, temporary, sums)
+    return [member.filename for member in files]
 
 
 def _unpack(
@@ -212,7 +292,7 @@ def _unpack(
     with target.open("xb") as file:
         try:
             digest = _copy(archive, member, file)
-        except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError) as error:
+        except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, RuntimeError) as error:
             raise IntegrityError(f"{member.filename} cannot be read: {error}.", [member.filename]) from error
     if sums is not None and sums.get(member.filename) != digest:
         raise IntegrityError(f"{member.filename} is not what {SUMS} says.", [member.filename])

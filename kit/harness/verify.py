@@ -8,7 +8,6 @@ changed because a session went on after the archive was made is as it should be:
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,15 @@ from kit.errors import IntegrityError, UsageError
 from kit.harness.manifest import MANIFEST, STEP_FOLDER, verify_checkpoint
 from kit.harness.row_format import check_rows
 from kit.harness.store import is_temporary, regular_files, sha256_file
-from kit.harness.unpack import DAMAGE, SUMS, ExtractLimits, checked_members, member_faults, read_sums
+from kit.harness.unpack import (
+    DAMAGE,
+    ExtractLimits,
+    checked_members,
+    member_faults,
+    open_archive,
+    read_sums,
+    sums_in,
+)
 
 ARCHIVE = "artifacts.zip"
 CHECKPOINTS = "checkpoints"
@@ -25,7 +32,7 @@ ROWS = ("metrics.csv", "timing.csv")
 LEDGER = "sessions.json"
 _LOCKS = (".kit/lock", ".kit/finalising")
 """Written whenever a session, a launch or a finalisation takes hold of the folder."""
-_LIVE_ON = ("logs/", "executed.ipynb", "tensorboard/")
+_LIVE_ON = ("logs/", "executed.ipynb", "executed.partial.ipynb", "tensorboard/")
 """What is still written to after the session has made its archive."""
 _RUN_MARKS = ("run.json", "summary.json", CHECKPOINTS, ROWS[0], ARCHIVE)
 
@@ -91,7 +98,7 @@ def _verify_archive(path: Path, report: VerifyReport, prefix: str) -> None:
     report.files += 1
     _verify_sum_beside(path, report, prefix)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             members = checked_members(archive, ExtractLimits())
             report.files += len(members)
             for name, fault in member_faults(archive, members):
@@ -124,7 +131,8 @@ def _verify_sum_beside(path: Path, report: VerifyReport, prefix: str) -> None:
 def _verify_checkpoint(path: Path, report: VerifyReport, prefix: str) -> None:
     report.files += 1
     try:
-        report.files += len(verify_checkpoint(path).files)
+        reference = verify_checkpoint(path)
+        report.files += len(reference.files) + len(reference.segments)
     except IntegrityError as error:
         for name in error.bad:
             report.reasons[prefix + name] = str(error)
@@ -151,16 +159,17 @@ def _verify_run(root: Path, report: VerifyReport) -> None:
         if not name.startswith((f"{CHECKPOINTS}/", ".")) and name not in (ARCHIVE, f"{ARCHIVE}.sha256")
     }
     uncut = {name: path for name, path in loose.items() if _is_well_formed(name, path, report)}
-    uncut.pop(_verify_best(root / "best", report), None)
+    for name in _verify_best(root / "best", report):
+        uncut.pop(name, None)
     _verify_loose(root, uncut, sums, report)
 
 
 def _archived_sums(path: Path) -> dict[str, str]:
     """Return the sums that an archive holds, by name; none where it cannot be read, which is reported elsewhere."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return read_sums(archive.read(SUMS))
-    except (IntegrityError, KeyError, *DAMAGE):
+        with open_archive(path) as archive:
+            return sums_in(archive)
+    except (IntegrityError, *DAMAGE):
         return {}
 
 
@@ -211,22 +220,23 @@ def _went_on(root: Path, sums: dict[str, str]) -> bool:
 def _json_fault(path: Path) -> str | None:
     try:
         json.loads(path.read_bytes())
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         return f"is no JSON ({error})"
     return None
 
 
-def _verify_best(folder: Path, report: VerifyReport) -> str:
-    """Compare the best model with the sum that ``best.json`` holds of it; return its name within the run."""
+def _verify_best(folder: Path, report: VerifyReport) -> list[str]:
+    """Compare the best model's files with the sums that ``best.json`` holds; return their names within the run."""
     try:
         facts = json.loads((folder / "best.json").read_bytes())
-        name, expected = str(facts["file"]), str(facts["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""  # none, or reported as JSON that does not parse
-    report.files += 1
-    path = folder / Path(name).name
-    if not path.is_file():
-        report.reasons[f"best/{name}"] = "is missing"
-    elif sha256_file(path) != expected:
-        report.reasons[f"best/{name}"] = "has another SHA-256 than best.json says"
-    return f"best/{path.name}"
+        sums = {str(facts["file"]): str(facts["sha256"]), **dict(facts.get("beside", {}))}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return []  # none, or reported as JSON that does not parse
+    report.files += len(sums)
+    for name, expected in sums.items():
+        path = folder / Path(name).name
+        if not path.is_file():
+            report.reasons[f"best/{name}"] = "is missing"
+        elif sha256_file(path) != expected:
+            report.reasons[f"best/{name}"] = "has another SHA-256 than best.json says"
+    return [f"best/{Path(name).name}" for name in sums]

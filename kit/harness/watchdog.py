@@ -1,62 +1,63 @@
 """The watchdog: sees to it that a run ends in time, from a process of its own.
 
 A thread would wait for the interpreter lock, and a native call that hangs never gives it back; so the watching
-is done by ``kit.harness.watchdog_process``. This is the training process's side: it starts that process, tells
-it when the run has ended well, and lets it end this process at the hard deadline.
+is done by ``kit.harness.watchdog_process``. This is the training process's side: it starts that process, and
+another when that one dies, tells it when the run has ended well, logs what it says, and lets it end this process.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
+from kit.harness.clock import SYSTEM_CLOCK, Clock
+from kit.harness.orders import WatchdogOrders, WatchLimits
 from kit.harness.run_folder import RunFolder
+from kit.harness.stacks import StackWriter
 
 logger = logging.getLogger(__name__)
 
 EXIT_HARD_DEADLINE = 6
+EXIT_HANG = 1
 STOP_SOFT = "soft_deadline"
 STOP_HARD = "hard_deadline"
+HANG = "hang"
+"""How the reason of a run begins that was ended because it hung."""
 READY = "ready"
-
-
-@dataclass(frozen=True)
-class WatchdogOrders:
-    """What the watchdog process is told, once. Deadlines are absolute monotonic seconds."""
-
-    run_dir: str
-    pid: int
-    soft_at_s: float
-    hard_at_s: float
-    session: int
-    began_s: float
-
-    def to_json(self) -> str:
-        """Return the orders as one line."""
-        return json.dumps(self.__dict__)
-
-    @classmethod
-    def from_json(cls, line: str) -> WatchdogOrders:
-        """Read what ``to_json`` wrote."""
-        return cls(**json.loads(line))
+SAYS = {"warning: ": logging.WARNING, "info: ": logging.INFO, "debug: ": logging.DEBUG}
+"""How a line of the watchdog begins that is for the log."""
+RESTARTS = 5
+RESTARTS_WITHIN_S = 3600.0
 
 
 class Watchdog:
-    """Starts and stops the watching process for one session."""
+    """Starts and stops the watching process for one session, and replaces one that dies, five times an hour."""
 
     def __init__(
-        self, folder: RunFolder, soft_at_s: float, hard_at_s: float, session: int, began_s: float
+        self,
+        folder: RunFolder,
+        soft_at_s: float,
+        hard_at_s: float,
+        session: int,
+        began_s: float,
+        limits: WatchLimits | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        self._orders = WatchdogOrders(str(folder.root), os.getpid(), soft_at_s, hard_at_s, session, began_s)
+        self._orders = WatchdogOrders(
+            str(folder.root), os.getpid(), soft_at_s, hard_at_s, session, began_s, limits or WatchLimits()
+        )
+        self._clock = clock
+        self._stacks = StackWriter(folder.raw_stacks)
         self._process: subprocess.Popen[str] | None = None
-        self._watching = self._told = threading.Event()
+        self._watching = threading.Event()
+        self._changing = threading.Lock()
+        self._restarted_s: deque[float] = deque(maxlen=RESTARTS)
 
     @property
     def pid(self) -> int | None:
@@ -66,12 +67,19 @@ class Watchdog:
     def start(self) -> None:
         """Start watching. The process is in a session of its own: no signal for this one's group reaches it.
 
-        Returns before the process watches (``wait_until_watching`` waits); should it end untold, a warning says so.
+        Returns before the process watches (``wait_until_watching`` waits); should it end untold, a warning says so
+        and another is started with the same orders.
         """
+        with self._changing:
+            self._stacks.start()
+            self._orders = replace(self._orders, stacks_signal=self._stacks.signal)
+            self._launch()
+
+    def _launch(self) -> None:
         root = str(Path(__file__).resolve().parents[2])
         given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         path = os.pathsep.join(filter(None, [root, *given]))
-        self._watching, self._told = threading.Event(), threading.Event()
+        self._watching = threading.Event()
         self._process = subprocess.Popen(
             # -P: a file of the working folder named like a standard module must not take that module's place.
             [sys.executable, "-P", "-m", "kit.harness.watchdog_process"],
@@ -83,9 +91,8 @@ class Watchdog:
             env={**os.environ, "PYTHONPATH": path},
         )
         self._say(self._orders.to_json())
-        said, watching, told = self._process.stdout, self._watching, self._told
-        assert said is not None
-        threading.Thread(target=_obey, args=(said, watching, told), name="kit-watchdog", daemon=True).start()
+        arguments = (self._process, self._watching)
+        threading.Thread(target=self._obey, args=arguments, name="kit-watchdog", daemon=True).start()
 
     def wait_until_watching(self, timeout_s: float) -> bool:
         """Wait until the process has said that it watches; return whether it has."""
@@ -101,40 +108,73 @@ class Watchdog:
             logger.debug("The watchdog process has ended: it hears nothing any more.")
 
     def stop(self) -> None:
-        """The run has been finalised: stop watching."""
-        process = self._process
-        if process is None:
-            return
-        self._told.set()
-        self._say("done")
-        if process.stdin:
+        """The run has been finalised: stop watching. No watching process is left, and none is started any more."""
+        with self._changing:
+            process = self._process
+            if process is None:
+                return
+            self._say("done")
+            _hang_up(process)
             try:
-                process.stdin.close()
-            except BrokenPipeError:
-                logger.debug("The watchdog process had ended before it was told to.")
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            self._process = None
+            self._stacks.stop()
+
+    def _obey(self, process: subprocess.Popen[str], watching: threading.Event) -> None:
+        """Do what the watching process says; where this thread cannot run, that one kills instead."""
+        assert process.stdout is not None
+        with process.stdout as said:
+            for line in said:
+                order = line.strip()
+                if order == READY:
+                    watching.set()
+                elif order == STOP_HARD:
+                    os._exit(EXIT_HARD_DEADLINE)
+                elif order == HANG:
+                    os._exit(EXIT_HANG)
+                else:
+                    _log(order)
+        with self._changing:
+            if self._process is process:  # else it was told to end, and another may watch by now
+                self._replace(process, watching.is_set())
+
+    def _replace(self, process: subprocess.Popen[str], watched: bool) -> None:
+        """The watching process has ended untold: start another, unless they keep dying."""
+        when = "while it watched" if watched else "before it began to watch"
+        process.wait()
+        _hang_up(process)
+        now = self._clock.monotonic()
+        if len(self._restarted_s) == RESTARTS and now - self._restarted_s[0] < RESTARTS_WITHIN_S:
+            logger.error(
+                "The watchdog process has ended %s, %d times within an hour: it is not started again. The deadlines "
+                "are still checked at safe boundaries, but a hang is not ended, and memory and disk are not watched.",
+                when,
+                RESTARTS + 1,
+            )
+            return
+        self._restarted_s.append(now)
+        logger.warning("The watchdog process has ended %s; another one takes its place.", when)
         try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        self._process = None
+            self._launch()
+        except OSError:
+            logger.exception("No watchdog process can be started. A hang is not ended any more.")
 
 
-def _obey(said: IO[str], watching: threading.Event, told: threading.Event) -> None:
-    """Leave with exit code 6 when told to; where this thread cannot run, the watchdog kills instead."""
-    with said:
-        for line in said:
-            if line.strip() == READY:
-                watching.set()
-            elif line.strip() == STOP_HARD:
-                os._exit(EXIT_HARD_DEADLINE)
-    if not told.is_set():
-        when = "while it watched" if watching.is_set() else "before it began to watch"
-        logger.warning(
-            "The watchdog process has ended %s; the deadlines are still checked at safe boundaries, "
-            "but a hang is not ended.",
-            when,
-        )
+def _hang_up(process: subprocess.Popen[str]) -> None:
+    if process.stdin:
+        try:
+            process.stdin.close()
+        except BrokenPipeError:
+            logger.debug("The watchdog process had ended before it was told to.")
+
+
+def _log(line: str) -> None:
+    for prefix, level in SAYS.items():
+        if line.startswith(prefix):
+            logger.log(level, "%s", line.removeprefix(prefix))
 
 
 def stop_reason(folder: RunFolder) -> str | None:
@@ -153,3 +193,19 @@ def request_stop(folder: RunFolder, reason: str) -> None:
             file.write(reason)
     except FileExistsError:
         return
+
+
+def request_prune(folder: RunFolder) -> None:
+    """Ask the session on this folder to make room on the disk at its next safe boundary."""
+    folder.control.mkdir(parents=True, exist_ok=True)
+    folder.prune_request.touch()
+
+
+def prune_asked(folder: RunFolder) -> bool:
+    """Whether room was asked for; ``prune_done`` says that it was made."""
+    return folder.prune_request.exists()
+
+
+def prune_done(folder: RunFolder) -> None:
+    """Say that room was made."""
+    folder.prune_request.unlink(missing_ok=True)

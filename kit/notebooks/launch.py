@@ -25,11 +25,11 @@ import kit.errors
 from kit.errors import KitError, NotebookError, UsageError
 from kit.harness.clock import SYSTEM_CLOCK, Clock, process_age_s
 from kit.harness.config import describe, refuse_other_config
-from kit.harness.finalise import finalise_again, finalise_from_disk
+from kit.harness.finalise import finalise_again, finalise_from_disk, is_archived
 from kit.harness.lock import FileLock, end_holder
 from kit.harness.run_folder import move_aside
 from kit.harness.summary import COMPLETE, FAILED, STOPPED, SessionLedger, read_json, write_json
-from kit.harness.watchdog import STOP_HARD, request_stop
+from kit.harness.watchdog import HANG, STOP_HARD, request_stop
 from kit.launched import handed_over
 from kit.notebooks.outcome import NotebookOutcome
 from kit.notebooks.parameters import Parameter, read_parameters
@@ -50,7 +50,10 @@ OPTION_PARAMETERS = frozenset(
 
 @dataclass(frozen=True)
 class Launch:
-    """What to run. ``values`` are the notebook's parameters, ``options`` those of its session that were given."""
+    """What to run. ``values`` are the notebook's parameters, ``options`` those of its session that were given.
+
+    ``handed`` are session options that reach the session past the notebook's parameters: see kit.launched.
+    """
 
     notebook: Path
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -59,6 +62,7 @@ class Launch:
     fresh: bool = False
     quick_test: bool = False
     progress: RunProgress | None = None
+    handed: Mapping[str, Any] = field(default_factory=dict)
 
 
 class NotebookRun:
@@ -83,7 +87,7 @@ class NotebookRun:
         self.folder.refuse_foreign()
         done = self._complete_already()
         if done is not None:
-            return done
+            return self._archived(done)
         values = self._values()
         lock = self._prepare()
         try:
@@ -102,7 +106,7 @@ class NotebookRun:
                     self._launch.notebook,
                     values,
                     self.folder.executed,
-                    env=handed_over(self._began_s, self._launch.values),
+                    env=handed_over(self._began_s, self._launch.values, self._launch.handed),
                     on_tick=self._tick,
                     stop_file=self.folder.stop_request,
                     log=self.folder.notebook_log,
@@ -124,6 +128,18 @@ class NotebookRun:
         refuse_other_config(self.folder.root, {n: known[n] for n in names}, {n: asked[n] for n in names})
         summary = read_json(self.folder.summary)
         return summary if summary.get("status") == COMPLETE and not there.get("quick_test") else None
+
+    def _archived(self, summary: dict[str, Any]) -> dict[str, Any]:
+        """Return the summary of a complete run, after making its archive where a kill came before that was done."""
+        if not is_archived(self.folder):
+            with FileLock(self.folder.launching).acquire():
+                logger.warning(
+                    "The run is complete, but was killed while it was archived: archiving it again."
+                )
+                if self.folder.partial.exists():
+                    self.folder.partial.replace(self.folder.executed)
+                finalise_again(self.folder, summary, partial(write_report, self.folder.root))
+        return summary
 
     def _prepare(self) -> FileLock:
         """Make the folder ready and return its launch lock, held until the run is concluded."""
@@ -207,7 +223,7 @@ class NotebookRun:
         """Raise what the notebook raised before its session opened, as the error of the kit that it was."""
         kind = getattr(kit.errors, outcome.error_name, None)
         if isinstance(kind, type) and issubclass(kind, KitError):
-            raise _as_raised(kind, outcome.error_value)
+            raise as_raised(kind, outcome.error_value)
         outcome.raise_for_status()
         raise NotebookError(
             f"{self._launch.notebook} ran, but opened no TrainingSession in {self.folder.root}."
@@ -258,19 +274,18 @@ class NotebookRun:
         add_pair(Pair(self._launch.notebook.stem, this_machine(), predicted, actual, date))
 
 
-def _as_raised(kind: type[KitError], message: str) -> KitError:
-    """Return the error of the kit that a kernel told by name and message, with its exit code and nearest name."""
+def as_raised(kind: type[KitError], message: str) -> KitError:
+    """Return the error of the kit that another process told, with its exit code and nearest name."""
     if issubclass(kind, UsageError):
         nearest = re.search(r"Did you mean '([^']*)'\?", message)
         return UsageError(message, nearest[1] if nearest else None)
-    error = KitError(message)
-    error.exit_code = kind.exit_code
-    return error
+    return kind(message)
 
 
 def _ended_well(outcome: NotebookOutcome, summary: Mapping[str, Any]) -> bool:
     """Whether the summary says how the run ended: a cell that fails after the session closed is a failure too."""
-    if outcome.completed or summary.get("reason") == STOP_HARD:
+    reason = str(summary.get("reason"))
+    if outcome.completed or reason == STOP_HARD or reason.startswith(f"{HANG}:"):
         return bool(summary)
     return summary.get("status") == STOPPED and outcome.error_name == "KeyboardInterrupt"
 

@@ -88,7 +88,7 @@ def run_notebook(
     )
     try:
         logged = log.stat().st_size if log.exists() else 0
-        process = _start(request, log, _environment(env or {}), cwd or Path.cwd())
+        process = _start(request, log, environment(env or {}), cwd or Path.cwd())
         _wait(process, on_tick, stop_file)
         return _conclude(request, document, process.returncode, _tail(log, logged))
     finally:
@@ -104,15 +104,15 @@ def _require(modules: Iterable[str]) -> None:
         )
 
 
-def _environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Return the child's environment. Spinning OpenMP threads slow small models down many times over."""
-    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **extra}
+def environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Return a child's environment. Spinning OpenMP threads slow small models down many times over."""
+    variables = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **extra}
     root = str(repository_root())
-    known = [entry for entry in environment.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    known = [entry for entry in variables.get("PYTHONPATH", "").split(os.pathsep) if entry]
     if root not in known:
         known.insert(0, root)
-    environment["PYTHONPATH"] = os.pathsep.join(known)
-    return environment
+    variables["PYTHONPATH"] = os.pathsep.join(known)
+    return variables
 
 
 def _start(request: Request, log: Path, environment: dict[str, str], cwd: Path) -> Process:

@@ -27,6 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--tensorboard", action="store_true", help="with --serve: also keep a TensorBoard log"
     )
+    parser.add_argument(
+        "--parent",
+        type=int,
+        default=0,
+        help="with --serve: the process that asks; draw nothing after its end",
+    )
     chosen = parser.parse_args(arguments)
 
     from kit.errors import KitError, UsageError
@@ -38,7 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.serve:
             from kit.report.server import serve
 
-            serve(chosen.run_dir, sys.stdin.buffer.fileno(), sys.stdout, tensorboard=chosen.tensorboard)
+            requests = sys.stdin.buffer.fileno()
+            serve(
+                chosen.run_dir,
+                requests,
+                sys.stdout,
+                tensorboard=chosen.tensorboard,
+                parent=chosen.parent,
+            )
         elif chosen.figures_only:
             draw_all(chosen.run_dir)
         else:

@@ -31,7 +31,12 @@ class ReportProcess:
         root = str(Path(__file__).resolve().parents[2])
         given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         path = os.pathsep.join(filter(None, [root, *given]))
-        arguments = ["--serve", *(["--tensorboard"] if self._tensorboard else [])]
+        arguments = [
+            "--serve",
+            "--parent",
+            str(os.getpid()),
+            *(["--tensorboard"] if self._tensorboard else []),
+        ]
         return subprocess.Popen(
             # -P: a file of the working folder named like a standard module must not take that module's place.
             [sys.executable, "-P", "-m", "kit.report", str(self._run_dir), *arguments],

@@ -193,10 +193,11 @@ def _checkpoints(root: Path, problems: list[str]) -> tuple[Checkpoint, ...]:
         step = as_number(values.get("step"))
         if not math.isfinite(step):
             continue
-        files = values.get("files")
+        data = [values.get(key) for key in ("files", "segments")]
         sizes = [
             as_number(entry.get("bytes")) if isinstance(entry, dict) else math.nan
-            for entry in (files if isinstance(files, list) else [])
+            for entries in data
+            for entry in (entries if isinstance(entries, list) else [])
         ]
         found.append(
             Checkpoint(

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TextIO
 
 from kit.errors import StorageError
+from kit.harness.lock import FileLock
+from kit.harness.run_folder import RunFolder
 from kit.report.figures import draw_all
 from kit.report.html import write_report
 from kit.report.tensorboard import write_tensorboard
@@ -22,7 +24,9 @@ logger = logging.getLogger(__name__)
 REQUESTS = ("figures", "report")
 
 
-def serve(run_dir: Path, requests: int, answers: TextIO, *, tensorboard: bool = False) -> None:
+def serve(
+    run_dir: Path, requests: int, answers: TextIO, *, tensorboard: bool = False, parent: int = 0
+) -> None:
     """Answer requests until the input ends.
 
     Requests that came while it was drawing are answered by one drawing: who asks often waits for no queue.
@@ -32,16 +36,19 @@ def serve(run_dir: Path, requests: int, answers: TextIO, *, tensorboard: bool = 
         requests: the file descriptor to read requests from.
         answers: where each request is answered by a line.
         tensorboard: whether every drawing also writes the TensorBoard log.
+        parent: the process whose requests these are; once it is gone nothing is drawn any more, since what it left is
+            being archived.
     """
     rest = b""
     while chunk := os.read(requests, 65_536):
         *lines, rest = (rest + chunk).split(b"\n")
         asked = [line.decode("utf-8", errors="replace").strip() for line in lines]
         outcome = ""
-        if "report" in asked:
-            outcome = _try(run_dir, report=True, tensorboard=tensorboard)
-        elif "figures" in asked:
-            outcome = _try(run_dir, report=False, tensorboard=tensorboard)
+        if not set(asked).isdisjoint(REQUESTS):
+            with FileLock(RunFolder(run_dir).drawing):
+                if parent and os.getppid() != parent:
+                    return
+                outcome = _try(run_dir, report="report" in asked, tensorboard=tensorboard)
         for request in filter(None, asked):
             answers.write(f"{request} {outcome if request in REQUESTS else 'failed: unknown request'}\n")
         answers.flush()

@@ -21,7 +21,7 @@ VERDICT_WORDS = {
 
 def forecast_text(forecast: Mapping[str, Any]) -> str:
     """Return the forecast: phases, total with its interval, log and disk, options and verdict."""
-    phases = _table(["phase", "count", "mean", "total"], "lrrr")
+    phases = plain_table(["phase", "count", "mean", "total"], "lrrr")
     for row in forecast["phases"]:
         phases.add_row(
             row["name"],
@@ -29,7 +29,7 @@ def forecast_text(forecast: Mapping[str, Any]) -> str:
             _short(row["mean_s"]),
             format_duration(round(row["total_s"], 1)),
         )
-    options = _table(["option", "what", "steps", "sessions", "takes"], "llrrr")
+    options = plain_table(["option", "what", "steps", "sessions", "takes"], "llrrr")
     for row in forecast["options"]:
         words = OPTION_WORDS[row["name"]]
         options.add_row(
@@ -40,11 +40,11 @@ def forecast_text(forecast: Mapping[str, Any]) -> str:
     lines = [
         f"Forecast for {forecast['total_timesteps']:,} steps: {_time(forecast['predicted_s'])}"
         f"   ({_time(forecast['low_s'])} to {_time(forecast['high_s'])}; {level}{calibrated})",
-        _text(phases),
+        as_text(phases),
         f"log {forecast['log_lines']:,} lines, {_bytes(forecast['log_bytes'])};  "
         f"disk {_bytes(forecast['disk_bytes'])};  session limit {_time(forecast['limit_s'])}, "
         f"{forecast['safety_factor']:.2f} times what is needed",
-        _text(options),
+        as_text(options),
         VERDICT_WORDS[forecast["verdict"]],
     ]
     return "\n".join(lines)
@@ -88,7 +88,7 @@ def forecast_against_actual(forecast: Mapping[str, Any], actual_s: float) -> str
 
 def results_text(results: Mapping[str, Any]) -> str:
     """Return the comparison on test days: mean delay of each controller, the agent's difference with its interval."""
-    table = _table(["controller", "delay s/veh", "queue veh", "agent minus it, s/veh (95 %)"], "lrrr")
+    table = plain_table(["controller", "delay s/veh", "queue veh", "agent minus it, s/veh (95 %)"], "lrrr")
     differences = {row["baseline"]: row for row in results["evaluation"]["differences"]}
     for row in results["evaluation"]["controllers"]:
         difference = differences.get(row["name"])
@@ -104,7 +104,7 @@ def results_text(results: Mapping[str, Any]) -> str:
             words,
         )
     evaluation = results["evaluation"]
-    return f"{evaluation['scenario']}, {evaluation['n_seeds']} test days\n{_text(table)}"
+    return f"{evaluation['scenario']}, {evaluation['n_seeds']} test days\n{as_text(table)}"
 
 
 def verify_text(report: Mapping[str, Any], path: str) -> str:
@@ -114,6 +114,18 @@ def verify_text(report: Mapping[str, Any], path: str) -> str:
         return "\n".join([f"OK: {report['files']} files of {path} are what was written.", *notes])
     bad = [f"  {name}: {report.get('reasons', {}).get(name, 'bad')}" for name in report["bad"]]
     return "\n".join([f"BAD: {len(report['bad'])} of {report['files']} in {path}:", *bad, *notes])
+
+
+def unpack_text(found: Mapping[str, Any]) -> str:
+    """Return what was unpacked, how its checkpoints are, and how to continue."""
+    lines = [f"Unpacked {found['files']} files into {found['run_dir']}."]
+    if found["left_out"]:
+        lines.append(f"  left out, since no run writes them: {', '.join(found['left_out'])}")
+    for one in found["checkpoints"]:
+        lines.append(f"  {one['name']}: {one['fault'] or 'sound'}")
+    if not found["ok"]:
+        lines.append("BAD: none of its checkpoints is sound, so the run would begin anew.")
+    return "\n".join([*lines, f"Continue it: {found['continue_with']}"])
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -140,14 +152,16 @@ def _bytes(size: float) -> str:
     return f"{size:.0f} B"
 
 
-def _table(names: Sequence[str], sides: str) -> Table:
+def plain_table(names: Sequence[str], sides: str) -> Table:
+    """Return an empty table with these columns; ``sides`` has an ``l`` or an ``r`` for each."""
     table = Table(box=None, pad_edge=False, header_style="")
     for name, side in zip(names, sides, strict=True):
         table.add_column(name, justify="right" if side == "r" else "left", no_wrap=True)
     return table
 
 
-def _text(table: Table) -> str:
+def as_text(table: Table) -> str:
+    """Return a table as indented lines of at most 100 columns."""
     stream = io.StringIO()
     Console(file=stream, width=100, color_system=None, highlight=False).print(table)
     return "\n".join("  " + line.rstrip() for line in stream.getvalue().rstrip("\n").split("\n"))

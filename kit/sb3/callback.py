@@ -10,7 +10,8 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from kit.sb3.evaluation import Evaluation
-from kit.sb3.state import ExactState
+from kit.sb3.normalisation import normalisation_files
+from kit.sb3.state import ExactState, losses
 from kit.session import TrainingSession
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,11 @@ class SessionCallback(BaseCallback):
             self._measured, self._evaluated, self._best = marks["measured"], marks["evaluated"], marks["best"]
         self._next = self._next_measurement()
 
+    def _init_callback(self) -> None:
+        # Here too: where the total was reached before a kill, learn() is not called and no rollout starts.
+        if self._restored is not None:
+            self._state.restore_late(self._restored["model"])
+
     def _on_step(self) -> bool:
         return self._go
 
@@ -69,7 +75,7 @@ class SessionCallback(BaseCallback):
     def _on_rollout_start(self) -> None:
         step = self.model.num_timesteps
         if self._restored is not None:
-            self._state.restore_generators(self._restored["model"])
+            self._state.restore_late(self._restored["model"])
             self._restored = None
         elif step >= self._next:
             self.measure()
@@ -123,8 +129,7 @@ class SessionCallback(BaseCallback):
             "episode_reward": sum(float(e["r"]) for e in episodes) / len(episodes) if episodes else None,
             "episode_length": sum(float(e["l"]) for e in episodes) / len(episodes) if episodes else None,
         }
-        logged = self.model.logger.name_to_value
-        row["train_loss"] = float(logged["train/loss"]) if "train/loss" in logged else None
+        row.update(losses(self.model))
         if hasattr(self.model, "exploration_rate"):
             row["exploration_rate"] = float(self.model.exploration_rate)
         return row
@@ -145,7 +150,12 @@ class SessionCallback(BaseCallback):
             content = io.BytesIO()
             self.model.save(content)
             session.outputs.save_best(
-                step, content.getvalue(), name="model.zip", metric=evaluation.metric, value=value
+                step,
+                content.getvalue(),
+                name="model.zip",
+                metric=evaluation.metric,
+                value=value,
+                beside=normalisation_files(self.model.get_env()),
             )
         return {f"eval_{name}": value for name, value in found.items()}
 

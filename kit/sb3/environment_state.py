@@ -1,11 +1,29 @@
-"""An environment's own state, by the first way that works: get_state/set_state, else pickle, else not at all."""
+"""An environment's own state: captured and restored by get_state/set_state, by pickle, or by replay of the episode."""
 
 from __future__ import annotations
 
 import pickle
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+import cloudpickle  # type: ignore[import-untyped]
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+
+from kit.sb3.sub_environments import get_states, set_states, unsupported
+
+METHODS = {
+    "get_state": "the vectorised environment's own get_state and set_state",
+    "env_method": "get_state and set_state of each environment",
+    "pickle": "pickle of each environment",
+    "replay": "replay of the present episode (kit.sb3.Replayable, put around each environment)",
+    "process": "replay of the present episode in a fresh process (kit.sb3.Replayable and EpisodeProcess)",
+}
+"""The ways to an environment's state, in the order in which they are tried."""
+UNPICKLABLE = (
+    pickle.PicklingError, TypeError, AttributeError, ValueError, RuntimeError, NotImplementedError, ImportError,
+    RecursionError,
+)  # fmt: skip
+"""What objects raise that do not pickle."""
 
 
 class Restorable(Protocol):
@@ -20,50 +38,96 @@ class Restorable(Protocol):
         ...
 
 
-class EnvironmentState:
-    """Captures and restores one VecEnv.
+@dataclass(frozen=True)
+class CaptureMethod:
+    """How the state of an environment is captured: one of METHODS, or ``"none"``; then ``reason`` says why."""
 
-    ``method`` is ``"get_state"``, ``"pickle"`` (a DummyVecEnv whose environments pickle) or ``"none"``; then
-    ``reason`` says why, the run goes on without, and its resume is not exact: episodes start anew.
+    name: str
+    reason: str | None = None
+
+
+class EnvironmentState:
+    """Captures and restores one VecEnv, the innermost one.
+
+    ``method`` is what a trial found to work (``environment_trial``); where none was made, the first that is possible
+    at all. With ``"none"`` the run goes on without, and its resume is not exact: episodes start anew. ``reason`` says
+    why; also after a ``restore`` that did not succeed.
     """
 
-    def __init__(self, env: VecEnv) -> None:
+    def __init__(self, env: VecEnv, method: CaptureMethod | None = None) -> None:
         self._env = env
-        self.reason: str | None = None
-        # Asked of the type: a VecEnvWrapper answers for the environment inside it, and would leave itself out.
-        if all(hasattr(type(env), name) for name in ("get_state", "set_state")):
-            self.method = "get_state"
-        elif type(env) is DummyVecEnv and self._pickles(env):
-            self.method = "pickle"
-        else:
-            self.method = "none"
-            self.reason = self.reason or f"{type(env).__name__} has no get_state/set_state and is not pickled"
-
-    def _pickles(self, env: DummyVecEnv) -> bool:
-        try:
-            pickle.loads(pickle.dumps(env.envs))
-        except (pickle.PicklingError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-            self.reason = f"the environment has no get_state/set_state and does not pickle: {error}"
-            return False
-        return True
+        method = method or _first_possible(env)
+        self.method, self.reason = method.name, method.reason
+        if self.method in METHODS and (why := impossible(env, self.method)):
+            self.method, self.reason = (
+                "none",
+                f"the environment's state is not captured: {self.method}: {why}",
+            )
 
     def capture(self) -> dict[str, Any]:
         """Return the state as a tree for ``kit.tensors``."""
+        if self.method == "none":
+            return {"method": "none"}
         if self.method == "get_state":
             return {"method": "get_state", "state": cast(Restorable, self._env).get_state()}
         if self.method == "pickle":
-            assert isinstance(self._env, DummyVecEnv)
-            return {"method": "pickle", "envs": pickle.dumps(self._env.envs)}
-        return {"method": "none"}
+            return {"method": "pickle", "envs": pickled(self._env)}
+        return {"method": self.method, "states": get_states(self._env)}
 
     def restore(self, captured: dict[str, Any]) -> bool:
-        """Continue from ``captured``; return False when only a reset is possible."""
-        if captured["method"] != self.method or self.method == "none":
+        """Continue from ``captured``; return False, with a ``reason``, when only a reset is possible."""
+        if self.method == "none":
             return False
+        reason = self._restore(captured)
+        if reason is not None:
+            self.reason = f"the environment's state did not come back, its episode starts anew: {reason}"
+        return reason is None
+
+    def _restore(self, captured: dict[str, Any]) -> str | None:
+        if captured["method"] != self.method:
+            return f"it was captured by {captured['method']}, and here {self.method} is what works"
         if self.method == "get_state":
             cast(Restorable, self._env).set_state(captured["state"])
-            return True
+            return None
+        if self.method != "pickle":
+            return set_states(self._env, captured["states"])
         assert isinstance(self._env, DummyVecEnv)
         # Only reached after the checkpoint's manifest has been verified; see kit.harness.checkpoints.
         self._env.envs = pickle.loads(captured["envs"])
-        return True
+        return None
+
+
+def pickled(env: VecEnv) -> bytes:
+    """Return the environments of a DummyVecEnv as bytes; those that only cloudpickle knows (lambdas) by that."""
+    assert isinstance(env, DummyVecEnv)
+    try:
+        return pickle.dumps(env.envs)
+    except UNPICKLABLE:
+        return cast(bytes, cloudpickle.dumps(env.envs))
+
+
+def impossible(env: VecEnv, method: str) -> str | None:
+    """Return why ``method`` cannot be had of ``env``, without trying whether what it captures suffices."""
+    if method == "get_state":
+        # Asked of the type: a VecEnvWrapper answers for the environment inside it, and would leave itself out.
+        missing = not all(hasattr(type(env), name) for name in ("get_state", "set_state"))
+        return f"{type(env).__name__} has none" if missing else None
+    if method != "pickle":
+        return unsupported(env)
+    if type(env) is not DummyVecEnv:
+        return f"{type(env).__name__} is not pickled"
+    try:
+        pickle.loads(pickled(env))
+    except UNPICKLABLE as error:
+        return f"the environment does not pickle: {error}"
+    return None
+
+
+def _first_possible(env: VecEnv) -> CaptureMethod:
+    reasons = []
+    for method in ("get_state", "env_method", "pickle"):
+        why = impossible(env, method)
+        if why is None:
+            return CaptureMethod(method)
+        reasons.append(f"{method}: {why}")
+    return CaptureMethod("none", "the environment's state is not captured: " + "; ".join(reasons))

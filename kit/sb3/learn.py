@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import io
-import random
-from collections.abc import Callable
-from typing import Any
+import logging
+from copy import copy, deepcopy
+from typing import Any, cast
 
-import gymnasium
 import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from kit.errors import IntegrityError
 from kit.harness.summary import read_json
 from kit.sb3.callback import SessionCallback
+from kit.sb3.environment_trial import capture_method
 from kit.sb3.evaluation import Evaluation
 from kit.sb3.state import ExactState
+from kit.sb3.vectorised import MakeEnv, vectorised
 from kit.session import TrainingSession
 
-MakeEnv = Callable[[], gymnasium.Env[Any, Any] | VecEnv]
+logger = logging.getLogger(__name__)
 
 
 def learn(
@@ -38,8 +39,10 @@ def learn(
 ) -> BaseAlgorithm:
     """Train up to ``session.total_timesteps`` and return the model; the session knows whether it got there.
 
-    ``make_env`` makes the training environment (one, or a VecEnv); it is called twice, once for a warm-up whose
-    environment is thrown away. ``hyperparameters`` go to the algorithm as they are and belong to the config hash.
+    ``make_env`` makes the training environment (one, or a VecEnv); it is called several times, since it is tried out
+    beforehand how its state comes back (``kit.sb3.environment_trial``), on environments that are thrown away. Where
+    it does not, resume is not exact, and the log says so now and the summary at the end.
+    ``hyperparameters`` go to the algorithm as they are and belong to the config hash.
     One torch thread on a CPU: small networks lose more to two threads than they gain, and the thread count is
     part of an exact result.
 
@@ -58,16 +61,18 @@ def learn(
     if not torch.cuda.is_available():
         torch.set_num_threads(session.options.threads)
     with session.phase("warm_up"):
-        _warm_up(make_env)
-        env = _vectorised(make_env())
-        model = algorithm(policy, env, **{"seed": session.seed, **hyperparameters})
+        method = capture_method(make_env, session.folder.environment)
+        env = vectorised(make_env, method.name)
+        # A copy: several algorithms write into it, and the settings of the run would change under its hands.
+        copied = {"policy_kwargs": dict(hyperparameters.get("policy_kwargs") or {})}
+        model = algorithm(policy, env, **{"seed": session.seed, **hyperparameters, **copied})
     session.scaler.n_envs = env.num_envs
     _plan(session, model, asked)
-    state = ExactState(model)
+    state = ExactState(model, method)
     session.inexact(state.reason)
     restored = session.restore()
     if restored is not None:
-        state.restore(restored["model"])
+        _put_back(session, state, restored)
     callback = SessionCallback(session, state, evaluation, restored)
     remaining = session.total_timesteps - model.num_timesteps
     if remaining > 0 and not session.trained:
@@ -81,11 +86,28 @@ def learn(
     return model
 
 
+def _put_back(session: TrainingSession, state: ExactState, restored: Any) -> None:
+    """Put the state back; raises IntegrityError where it is none of this algorithm's, whatever its checksums say."""
+    try:
+        state.restore(restored["model"])
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        folder = session.folder.checkpoints / f"step-{session.step:09d}"
+        raise IntegrityError(
+            f"{folder} holds no state of this run: {type(error).__name__}: {error}."
+        ) from error
+    if state.reason is not None and session.exact:
+        logger.warning("Resume is not exact: %s", state.reason)
+        session.inexact(state.reason)
+
+
 def load_best(session: TrainingSession, model: BaseAlgorithm) -> BaseAlgorithm:
     """Return the best model by evaluation, or ``model`` where none was evaluated.
 
+    It is ``model`` with the best weights, for prediction. Only weights are read of the file, and nothing in it is
+    executed.
+
     Raises:
-        IntegrityError: the file is not the one that was written (it is checked before anything is unpickled).
+        IntegrityError: the file is not the one that was written, or its weights are of another policy.
     """
     facts = read_json(session.folder.best / "best.json")
     if not facts:
@@ -95,7 +117,21 @@ def load_best(session: TrainingSession, model: BaseAlgorithm) -> BaseAlgorithm:
         raise IntegrityError(
             f"{session.folder.best / facts['file']} does not match best.json.", [facts["file"]]
         )
-    return type(model).load(io.BytesIO(content), device=model.device)
+    return _with_weights(model, content)
+
+
+def _with_weights(model: BaseAlgorithm, content: bytes) -> BaseAlgorithm:
+    """Return ``model`` with a policy of its own, which has the weights in SB3's zip ``content``."""
+    _, parameters, _ = load_from_zip_file(io.BytesIO(content), device=model.device, load_data=False)
+    best = copy(model)
+    best.policy = deepcopy(model.policy)
+    try:
+        best.policy.load_state_dict(cast("dict[str, Any]", parameters["policy"]))
+    except (KeyError, RuntimeError) as error:
+        raise IntegrityError(f"The best model's weights are not those of this policy: {error}") from error
+    if hasattr(best, "_create_aliases"):  # off-policy algorithms have names for parts of their policy
+        best._create_aliases()
+    return best
 
 
 def _horizon(session: TrainingSession) -> int:
@@ -105,28 +141,6 @@ def _horizon(session: TrainingSession) -> int:
     test is its own horizon: it goes through the whole schedule, so that its steps cost what the run's do on average.
     """
     return session.total_timesteps if session.quick_test else session.requested_timesteps
-
-
-def _vectorised(env: gymnasium.Env[Any, Any] | VecEnv) -> VecEnv:
-    if isinstance(env, VecEnv):
-        return env
-    from stable_baselines3.common.monitor import Monitor
-
-    return DummyVecEnv([lambda: env if isinstance(env, Monitor) else Monitor(env)])
-
-
-def _warm_up(make_env: MakeEnv) -> None:
-    """Compile and load what the first steps need, in an environment that is thrown away; disturbs no generator."""
-    kept = random.getstate(), np.random.get_state()
-    env = _vectorised(make_env())
-    try:
-        env.reset()
-        for _ in range(2):
-            env.step(np.array([env.action_space.sample() for _ in range(env.num_envs)]))
-    finally:
-        env.close()
-        random.setstate(kept[0])
-        np.random.set_state(kept[1])
 
 
 def _plan(session: TrainingSession, model: BaseAlgorithm, evaluation: Evaluation | None) -> None:

@@ -1,23 +1,25 @@
 """The exact state of a stable-baselines3 run: what has to be put back for it to go on bit for bit.
 
 SB3's own zip holds weights, optimizers and counters. What it lacks, and what is added here: the replay buffer,
-the environment, the observations that the next step starts from, the episode statistics, and every random
-number generator. Captured at ``on_rollout_start``: there, and only there, nothing is half-way.
+the environment and its wrappers, the observations that the next step starts from, a recurrent policy's memory, the
+noise of exploration, the episode statistics, the losses logged last, and every random number generator. Captured at
+``on_rollout_start``: there, and only there, nothing is half-way.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from copy import deepcopy
 from typing import Any
 
-import numpy as np
-from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer, ReplayBuffer
-from stable_baselines3.common.noise import NormalActionNoise, VectorizedActionNoise
+from stable_baselines3.common.logger import Logger
 
 from kit.randomness import capture_generators, restore_generators
-from kit.sb3.environment_state import EnvironmentState
+from kit.sb3.environment_state import CaptureMethod, EnvironmentState
+from kit.sb3.noise_state import NoiseState
+from kit.sb3.replay_log import ReplayLog
+from kit.sb3.wrapper_state import WrapperState
 
 COUNTERS = (
     "num_timesteps",
@@ -28,10 +30,20 @@ COUNTERS = (
     "_current_progress_remaining",
 )
 OBSERVED = ("_last_obs", "_last_episode_starts", "_last_original_obs")
-VERIFIED = (DQN, PPO)
-"""The algorithms whose resumed runs are compared, byte for byte, with ones that were never stopped."""
-REPLAY_BUFFERS = (ReplayBuffer, NStepReplayBuffer)
-BUFFER_ARRAYS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
+VERIFIED: dict[str, tuple[str, ...]] = {
+    "stable_baselines3.DQN": ("loss",),
+    "stable_baselines3.PPO": ("loss", "policy_gradient_loss", "value_loss"),
+    "stable_baselines3.A2C": ("policy_loss", "value_loss"),
+    "stable_baselines3.SAC": ("actor_loss", "critic_loss"),
+    "stable_baselines3.TD3": ("actor_loss", "critic_loss"),
+    "stable_baselines3.DDPG": ("actor_loss", "critic_loss"),
+    "sb3_contrib.QRDQN": ("loss",),
+    "sb3_contrib.RecurrentPPO": ("loss", "policy_gradient_loss", "value_loss"),
+    "sb3_contrib.MaskablePPO": ("loss", "policy_gradient_loss", "value_loss"),
+}
+"""The algorithms whose resumed runs are compared, byte for byte, with ones that were never stopped, and the losses
+that each logs. By name: sb3-contrib is imported only by those who use it. A subclass is an algorithm of its own."""
+LOGGED = "train/"
 
 
 class ExactState:
@@ -40,12 +52,23 @@ class ExactState:
     ``exact`` is false where something cannot be captured; ``reason`` says what.
     """
 
-    def __init__(self, model: BaseAlgorithm) -> None:
+    def __init__(self, model: BaseAlgorithm, method: CaptureMethod | None = None) -> None:
         env = model.get_env()
         assert env is not None
         self._model = model
-        self._environment = EnvironmentState(env)
-        self.reason = "; ".join(_not_captured(model, self._environment)) or None
+        # Else an environment that samples from its action space shares a generator with the model, but not once
+        # both have come back from a checkpoint.
+        model.action_space = deepcopy(model.action_space)
+        self._wrappers = WrapperState(env)
+        self._environment = EnvironmentState(self._wrappers.base, method)
+        self._noise = NoiseState(model)
+        self._replay = ReplayLog.of(model)
+        parts = (self._environment, self._wrappers, self._replay, self._noise)
+        reasons = [part.reason for part in parts if part.reason]
+        if algorithm_name(model) not in VERIFIED:
+            known = ", ".join(name.split(".")[1] for name in VERIFIED)
+            reasons.append(f"{type(model).__name__} is not verified to continue exactly ({known} are)")
+        self.reason = "; ".join(reasons) or None
 
     @property
     def exact(self) -> bool:
@@ -62,8 +85,12 @@ class ExactState:
             "observed": {name: getattr(model, name) for name in OBSERVED if hasattr(model, name)},
             "episodes": list(model.ep_info_buffer or ()),
             "successes": list(model.ep_success_buffer or ()),
-            "replay": _replay(getattr(model, "replay_buffer", None)),
+            "replay": self._replay.capture(),
             "environment": self._environment.capture(),
+            "wrappers": self._wrappers.capture(),
+            "memory": getattr(model, "_last_lstm_states", None),
+            "noise": self._noise.capture(),
+            "logged": logged(model),
             "generators": {**capture_generators(), "action_space": _space_generator(model)},
         }
 
@@ -74,7 +101,7 @@ class ExactState:
         return list(self._model._get_torch_save_params()[1])
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Put everything back but the generators, which come last: see ``restore_generators``."""
+        """Put back everything that ``learn`` leaves alone at its start; the rest comes last: see ``restore_late``."""
         model = self._model
         for name, content in state["torch"].items():
             _attribute(model, name).load_state_dict(content)
@@ -86,35 +113,55 @@ class ExactState:
         window = model._stats_window_size
         model.ep_info_buffer = deque(state["episodes"], maxlen=window)
         model.ep_success_buffer = deque(state["successes"], maxlen=window)
-        _restore_replay(getattr(model, "replay_buffer", None), state["replay"])
-        if not self._environment.restore(state["environment"]):
+        self._replay.restore(state["replay"])
+        if state["memory"] is not None:
+            recurrent: Any = model
+            parts = (tuple(tensor.to(model.device) for tensor in part) for part in state["memory"])
+            recurrent._last_lstm_states = type(recurrent._last_lstm_states)(*parts)
+        # Wrappers first: where the environment can only start anew, VecNormalize's statistics still go on.
+        if not (
+            self._wrappers.restore(state["wrappers"]) and self._environment.restore(state["environment"])
+        ):
             model._last_obs = None  # learn() then resets the environment: the episode starts anew
+            self.reason = self.reason or self._environment.reason
 
-    def restore_generators(self, state: dict[str, Any]) -> None:
-        """Put the random number generators back; call it in the first ``on_rollout_start``."""
+    def restore_late(self, state: dict[str, Any]) -> None:
+        """Put back what ``learn`` makes anew or uses before its first ``on_rollout_start``; call it there.
+
+        Those are the noise of exploration, the logger and the random number generators.
+        """
+        self._noise.restore(state["noise"])
+        if not hasattr(self._model, "_logger"):  # nothing is left to learn, and so nobody has made one
+            self._model.set_logger(Logger(None, []))
+        self._model.logger.name_to_value.update(state["logged"])
         generators = dict(state["generators"])
         self._model.action_space.np_random.bit_generator.state = generators.pop("action_space")
         restore_generators(generators)
 
 
-def _not_captured(model: BaseAlgorithm, environment: EnvironmentState) -> list[str]:
-    """Return why a resumed run may differ from one that was never stopped; nothing where it does not."""
-    reasons = [environment.reason] if environment.reason else []
-    if type(model) not in VERIFIED:
-        reasons.append(f"{type(model).__name__} is not verified to continue exactly (DQN and PPO are)")
-    if model.use_sde:
-        reasons.append("the noise of state-dependent exploration (use_sde) is not captured")
-    noise = model.action_noise
-    if isinstance(noise, VectorizedActionNoise):
-        noise = noise.base_noise
-    if noise is not None and type(noise) is not NormalActionNoise:
-        reasons.append(f"the state of the action noise ({type(noise).__name__}) is not captured")
-    if hasattr(model, "_last_lstm_states"):
-        reasons.append("the memory of a recurrent policy is not captured")
-    buffer = getattr(model, "replay_buffer", None)
-    if buffer is not None and type(buffer) not in REPLAY_BUFFERS:
-        reasons.append(f"a replay buffer of the kind {type(buffer).__name__} is not captured exactly")
-    return reasons
+def algorithm_name(model: BaseAlgorithm) -> str:
+    """Return the library and class of a model's algorithm, such as ``stable_baselines3.DQN``."""
+    return f"{type(model).__module__.split('.')[0]}.{type(model).__name__}"
+
+
+def logged(model: BaseAlgorithm) -> dict[str, float]:
+    """Return what the algorithm has logged of its training since it last printed its log, by name."""
+    if not hasattr(model, "_logger"):
+        return {}
+    values = model.logger.name_to_value
+    return {name: float(values[name]) for name in sorted(values) if name.startswith(LOGGED)}
+
+
+def losses(model: BaseAlgorithm) -> dict[str, float | None]:
+    """Return the losses of the last gradient step by column; None where it had none.
+
+    The columns of a verified algorithm are the same from its first row on; others have those they have logged.
+    """
+    values = logged(model)
+    found = (name.removeprefix(LOGGED) for name in values if name.endswith("loss"))
+    names = VERIFIED.get(algorithm_name(model)) or tuple(found)
+    # "loss" alone is what every algorithm has that minimises a single one.
+    return {("train_loss" if name == "loss" else name): values.get(LOGGED + name) for name in names}
 
 
 def _attribute(model: BaseAlgorithm, dotted: str) -> Any:
@@ -127,22 +174,3 @@ def _attribute(model: BaseAlgorithm, dotted: str) -> Any:
 def _space_generator(model: BaseAlgorithm) -> dict[str, Any]:
     state = model.action_space.np_random.bit_generator.state
     return dict(state)
-
-
-def _replay(buffer: ReplayBuffer | None) -> dict[str, Any] | None:
-    """Return the filled part of the buffer, oldest slot first: arrays of shape (slots, n_envs, …)."""
-    if buffer is None or isinstance(buffer, DictReplayBuffer):
-        return None
-    filled = buffer.buffer_size if buffer.full else buffer.pos
-    if getattr(buffer, "optimize_memory_usage", False) and not buffer.full:
-        filled = min(filled + 1, buffer.buffer_size)  # there the next observation lies in the next slot
-    arrays = {name: getattr(buffer, name)[:filled] for name in BUFFER_ARRAYS if hasattr(buffer, name)}
-    return {"pos": buffer.pos, "full": buffer.full, "arrays": arrays}
-
-
-def _restore_replay(buffer: ReplayBuffer | None, saved: dict[str, Any] | None) -> None:
-    if buffer is None or saved is None:
-        return
-    for name, array in saved["arrays"].items():
-        np.copyto(getattr(buffer, name)[: len(array)], array)
-    buffer.pos, buffer.full = saved["pos"], saved["full"]

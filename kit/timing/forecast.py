@@ -15,6 +15,7 @@ from typing import Any
 from kit.errors import UsageError
 from kit.harness.cadence import Cadence
 from kit.harness.deadline import DEFAULT_SESSION_S, Limits
+from kit.harness.segments import SEGMENT_BYTES, SMALL_BYTES
 from kit.timing.history import Interval
 from kit.timing.plan import RunPlan
 
@@ -150,9 +151,14 @@ def _log(measured: Measurement, timesteps: int) -> tuple[float, float]:
 
 
 def disk_bytes(measured: Measurement, timesteps: int) -> float:
-    """Return the size of the run folder at its end: two checkpoints, rows, figures, and all of it again as archive."""
-    checkpoint = measured.plan.checkpoint_bytes(measured.checkpoint_base_bytes, timesteps)
-    folder = measured.disk_fixed_bytes + measured.disk_per_step_bytes * timesteps + 2 * checkpoint
+    """Return the size of the run folder at its end: two checkpoints, rows, figures, and all of it again as archive.
+
+    What grows in a checkpoint is on disk twice as long as it is small; then both share its segments.
+    """
+    grown = measured.plan.checkpoint_bytes(0.0, timesteps)
+    shared = grown + SEGMENT_BYTES if grown > SMALL_BYTES else 2 * grown
+    checkpoints = 2 * measured.checkpoint_base_bytes + shared
+    folder = measured.disk_fixed_bytes + measured.disk_per_step_bytes * timesteps + checkpoints
     return 2 * folder
 
 

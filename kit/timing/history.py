@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from kit.harness.platform import cache_folder
+
 logger = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).with_name("history.json")
@@ -55,8 +57,7 @@ class Interval:
 
 def user_history() -> Path:
     """Return where the user's own pairs grow: the cache folder of the platform."""
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "training-kit" / "history.jsonl"
+    return cache_folder() / "history.jsonl"
 
 
 def read_pairs(path: Path | None = None) -> list[Pair]:

@@ -1,5 +1,6 @@
 """Training processes for crash tests: started, watched from outside, and compared by what they leave."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -60,9 +61,20 @@ def wait_for_step(out: Path, step: int) -> None:
 def watchdog_of(pid: int) -> psutil.Process | None:
     """Return the watching process of a training process."""
     for child in psutil.Process(pid).children():
-        if any("watchdog_process" in word for word in child.cmdline()):
-            return child
+        with contextlib.suppress(psutil.Error):  # one that has just died
+            if any("watchdog_process" in word for word in child.cmdline()):
+                return child
     return None
+
+
+def kill_watchdogs(pid: int, times: int) -> None:
+    """SIGKILL the watching process of a training process, and those that take its place."""
+    killed: list[psutil.Process] = []
+    for _ in range(times):
+        wait_until(lambda: (dog := watchdog_of(pid)) is not None and dog not in killed, "a watchdog")
+        dog = next(one for one in [watchdog_of(pid)] if one is not None)
+        killed.append(dog)
+        dog.kill()
 
 
 def read(out: Path, name: str = "summary.json") -> dict[str, Any]:

@@ -7,11 +7,13 @@ Every saved thing carries its number and proves itself, so that a mixture of two
 import hashlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kit.harness.checkpoints import CheckpointStore
 from kit.harness.rows import AppendOnlyRows
+from kit.harness.segment_format import BLOCK, SEGMENTS, Frame
+from kit.harness.segments import Append, SegmentLog
 from kit.harness.store import atomic_write, committed_directory, sweep
 
 MARK = "/begin-of-saving"
@@ -46,6 +48,35 @@ def _save_checkpoint(folder: Path, number: int) -> None:
     CheckpointStore(folder / "checkpoints", "h").save(number, files, exact=True)
 
 
+class Row(Append):
+    """Row ``number`` - 1 of a log of which the three newest are needed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("rows", number - 1, number, max(0, number - 3))
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the row, in a frame of one block."""
+        yield Frame(self.start, self.end, content(self.end))
+
+
+_SESSIONS: dict[Path, CheckpointStore] = {}
+"""The store of the session that main() is; any other save is a session of its own."""
+
+
+def _session(folder: Path) -> CheckpointStore:
+    store = CheckpointStore(folder / "checkpoints", "h")
+    store._log = SegmentLog(store.root / SEGMENTS, segment_bytes=2 * BLOCK)
+    newest = store.newest(_refuse)
+    if newest is not None:
+        store.continue_from(newest)
+    return store
+
+
+def _save_appending(folder: Path, number: int) -> None:
+    store = _SESSIONS.get(folder) or _session(folder)
+    store.save(number, {"model.bin": content(number)}, exact=True, append=[Row(number)])
+
+
 def _save_row(folder: Path, number: int) -> None:
     with AppendOnlyRows(folder / "metrics.csv", ["loss", "text"]) as rows:
         rows.append({"step": number, "loss": number / 7, "text": f"a,{number}"})
@@ -60,6 +91,7 @@ KINDS: dict[str, Callable[[Path, int], None]] = {
     "file": _save_file,
     "directory": _save_directory,
     "checkpoint": _save_checkpoint,
+    "appending": _save_appending,
     "row": _save_row,
     "wider": _widen_rows,
 }
@@ -75,12 +107,17 @@ def last_saved(kind: str, folder: Path) -> int:
         assert len(numbers) < 2, "a directory of two saves"
         assert len(list((folder / "best").glob("*"))) in (0, 2), "half a directory"
         return numbers.pop() if numbers else 0
-    if kind == "checkpoint":
+    if kind in ("checkpoint", "appending"):
         store = CheckpointStore(folder / "checkpoints", "h")
         newest = store.newest(_refuse)
         if newest is None:
             return 0
         assert {number_of(data) for data in store.load(newest).values()} == {newest.step}
+        if kind == "appending":
+            frames = list(store.frames(newest, "rows"))
+            assert [number_of(bytes(frame.data)) for frame in frames] == [frame.end for frame in frames]
+            assert frames[0].start <= max(0, newest.step - 3)
+            assert frames[-1].end == newest.step
         return newest.step
     path = folder / "metrics.csv"
     if not path.exists():
@@ -101,6 +138,8 @@ def main() -> None:
     kind, folder, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     sweep(folder)
     first = last_saved(kind, folder) + 1
+    if kind == "appending":
+        _SESSIONS[folder] = _session(folder)
     for number in range(first, first + count):
         os.access(MARK, os.F_OK)
         KINDS[kind](folder, number)

@@ -23,6 +23,7 @@ from tests.crash.runs import (
     checkpoint_bytes,
     contents,
     finish,
+    kill_watchdogs,
     newest,
     read,
     start,
@@ -137,11 +138,10 @@ def test_killed_thirty_times_at_any_instant(tmp_path):
 
 
 def test_the_soft_deadline_ends_a_run_without_its_watchdog(tmp_path):
-    """With the watchdog killed, training goes on and still stops, resumable, at the soft deadline."""
-    process = start("walk", tmp_path / "run", "--steps", "100000", "--soft-limit", "2.5", *SLOWLY)
+    """With each watchdog killed, training goes on and still stops, resumable, at the soft deadline."""
+    process = start("walk", tmp_path / "run", "--steps", "100000", "--soft-limit", "4", *SLOWLY)
     wait_for_step(tmp_path / "run", 1)
-    dog = watchdog_of(process.pid)
-    dog.kill()
+    kill_watchdogs(process.pid, 6)
     at = beat_of(tmp_path / "run").step
     code, output, errors = finish(process)
     assert code == 0, errors

@@ -23,6 +23,11 @@ DQN = SMALL | {"learning_starts": 100, "buffer_size": 400, "batch_size": 16, "ta
 PPO = SMALL | {"n_steps": 32, "batch_size": 32, "n_epochs": 2}
 
 
+GROW = {"mb_per_step": 0.0}
+GROWN: list[Any] = []
+"""What a walk that leaks holds on to."""
+
+
 def stop_at(session: TrainingSession, step: int) -> None:
     """Let the session wish to stop at its first boundary from ``step`` on, looking at each."""
     due = session.pace.look_due
@@ -36,13 +41,22 @@ def stop_at(session: TrainingSession, step: int) -> None:
     session.pace.look_due = look_due  # type: ignore[method-assign]
 
 
+def hang() -> None:
+    """Call a function that never returns and keeps the interpreter's lock: a mutex taken twice."""
+    library, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(64)
+    library.pthread_mutex_lock(mutex)
+    library.pthread_mutex_lock(mutex)
+
+
 def train_walk(session: TrainingSession, pause_s: float, hang_at: int) -> bytes:
     """A loop of one's own over numpy; at ``hang_at`` a native call takes the interpreter's lock and keeps it."""
     walk = Walk(session.seed, pause_s)
     session.register(walk=walk)
     for step in session.steps():
         if step == hang_at:
-            ctypes.PyDLL(None).sleep(10_000)
+            hang()
+        if GROW["mb_per_step"]:
+            GROWN.append(np.ones(int(GROW["mb_per_step"] * 131_072)))
         distance = walk.advance()
         if (step + 1) % 5 == 0:
             session.record(distance=distance)
@@ -154,7 +168,13 @@ def main() -> None:
     parser.add_argument("--soft-limit", default="")
     parser.add_argument("--hard-limit", default="")
     parser.add_argument("--on-pressure", default="report")
+    parser.add_argument("--hang-limit", default="10m")
+    parser.add_argument("--end-hang", action="store_true")
+    parser.add_argument("--memory-limit", default="")
+    parser.add_argument("--disk-limit", default="")
+    parser.add_argument("--grow-mb-per-step", type=float, default=0.0, help="memory that a walk leaks")
     chosen = vars(parser.parse_args())
+    GROW["mb_per_step"] = chosen.pop("grow_mb_per_step")
     summary, digest = train(chosen.pop("kind"), chosen.pop("out"), **chosen)
     print(summary["status"], summary["step"], digest)
 

@@ -1,6 +1,7 @@
 """Layer 3: one archive of whatever a run left, the same bytes for the same files."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -111,8 +112,8 @@ def test_a_checkpoint_pruned_meanwhile_is_left_out_whole(run, monkeypatch):
 
     def listing_then_pruning(folder):
         found = real(folder)
-        (run / "checkpoints" / "step-000000001" / "model.safetensors").unlink()
-        (run / "logs" / "run.log").unlink()
+        shutil.rmtree(run / "checkpoints" / "step-000000001", ignore_errors=True)
+        (run / "logs" / "run.log").unlink(missing_ok=True)
         return found
 
     monkeypatch.setattr(archive, "regular_files", listing_then_pruning)

@@ -261,3 +261,25 @@ def test_left_overs_do_not_block_and_are_swept(store):
     assert not stale.exists()
     assert "notes.txt" in _folders(store)
     assert store.newest().step == 200
+
+
+def test_one_whose_manifest_cannot_be_read_goes_when_two_newer_ones_are_sound(store):
+    """Nobody can load it, so it does not stay for ever; until then it is left for whoever may repair it."""
+    path = store.save(100, FILES, exact=True).path
+    (path / MANIFEST).write_bytes(b"{")
+    store.save(200, FILES, exact=True)
+    assert _folders(store) == ["step-000000100", "step-000000200"]
+    store.save(300, FILES, exact=True)
+    assert _folders(store) == ["step-000000200", "step-000000300"]
+
+
+def test_pruning_keeps_the_newest_sound_one_only(store):
+    """With the newest broken, the one before it is what is kept, and the bytes freed are told."""
+    for step in (100, 200):
+        store.save(step, FILES, exact=True)
+    other = CheckpointStore(store.root, "hash-b").save(50, FILES, exact=True)
+    _flip(store.root / "step-000000200" / "state.json")
+    fresh = CheckpointStore(store.root, "hash-a")
+    assert fresh.prune() > 100
+    assert _folders(store) == [other.path.name, "step-000000100"]
+    assert fresh.prune() == 0

@@ -33,6 +33,24 @@ def test_the_last_beat_counts_and_a_long_phase_is_cut(tmp_path):
     assert read_beat(tmp_path / "beat") == Beat(2, 2, 3.0, 0.0, 0.0, "update")
 
 
+def test_steps_and_writes_are_told_apart_from_beats(tmp_path):
+    """A step says that the run is under way, a write comes and goes by itself; a beat leaves both alone."""
+    with Heartbeat(tmp_path / "beat", 5.0) as heart:
+        heart.beat(7, 90, 6.5, "rollout", 8.25)
+        heart.reached(8)
+        heart.writing(True)
+        assert read_beat(tmp_path / "beat") == Beat(8, 90, 6.5, 5.0, 8.25, "rollout", True, True)
+        heart.beat(9, 90, 7.5, "update")
+        heart.writing(False)
+        assert read_beat(tmp_path / "beat") == Beat(9, 90, 7.5, 5.0, 0.0, "update", True, False)
+    heart.writing(True)
+    heart.beat(10, 90, 8.0, "update")
+    assert read_beat(tmp_path / "beat").step == 9
+    with Heartbeat(tmp_path / "beat", 9.0) as heart:
+        heart.beat(0, 90, 9.5, "setup")
+        assert not read_beat(tmp_path / "beat").under_way  # the next session has not begun
+
+
 @pytest.mark.parametrize("content", [None, b"", b"short", b"x" * 200])
 def test_no_heartbeat_reads_as_none(tmp_path, content):
     """No file, an empty, a short and a foreign one say nothing."""

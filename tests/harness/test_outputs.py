@@ -113,6 +113,97 @@ def test_a_bug_in_the_encoder_surfaces_as_it_is(folder, clock):
     outputs.close()
 
 
+class SlowDisk:
+    """Holds the background write until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.free = threading.Event()
+
+    def encode(self) -> dict[str, bytes]:
+        """Make the files, late."""
+        assert self.free.wait(30)
+        return {"state": b"1"}
+
+
+@pytest.mark.parametrize("cadence", [Cadence(), Cadence(checkpoint_every_steps=50)])
+def test_training_never_waits_for_a_periodic_checkpoint(folder, clock, cadence):
+    """While one is being written none is due, by time or by steps; as soon as it is done the next one is."""
+    outputs, disk = RobustOutputManager(folder, "h", clock=clock, cadence=cadence), SlowDisk()
+    outputs.save_checkpoint(50, disk.encode, exact=True, extra={})
+    clock.advance(599.0)
+    outputs.poll()
+    assert not outputs.checkpoint_due(100)
+    disk.free.set()
+    outputs.settle()
+    assert outputs.checkpoint_due(103)
+    outputs.close()
+
+
+def test_a_slow_disk_is_warned_of_once_and_a_hanging_one_is_an_error(folder, clock, caplog):
+    """Longer than 30 s and than the interval: one warning; longer than ten minutes: a StorageError that says so."""
+    cadence = Cadence(checkpoint_max_s=60.0)
+    outputs, disk = RobustOutputManager(folder, "h", clock=clock, cadence=cadence), SlowDisk()
+    outputs.checkpoint_cost_s = 1e9
+    outputs.save_checkpoint(1_000, disk.encode, exact=True, extra={})
+    clock.advance(59.0)
+    outputs.poll()
+    assert not caplog.records
+    clock.advance(2.0)
+    outputs.poll()
+    outputs.poll()
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "step 1,000 has been in writing for 61 s" in record.message
+    clock.advance(600.0)
+    with pytest.raises(StorageError, match="still being written after 661 s"):
+        outputs.poll()
+    disk.free.set()
+    outputs.settle()
+    assert outputs.checkpoints.newest().step == 1_000
+    outputs.close()
+
+
+def test_the_background_write_is_told_of(folder, clock):
+    """True when it begins and False when it ends, also where it fails; in the thread that writes."""
+    told: list[tuple[bool, bool]] = []
+    main = threading.get_ident()
+    outputs = RobustOutputManager(
+        folder, "h", clock=clock, on_persist=lambda on: told.append((on, threading.get_ident() == main))
+    )
+    save(outputs, 1)
+    fail(outputs, 2)
+    outputs.settle()
+    assert told == [(True, False), (False, False)] * 2
+    outputs.close()
+
+
+def test_a_checkpoint_costs_the_stall_and_the_processor(folder, clock):
+    """Not the wall time of the write: nobody waits for that, so a slow disk makes no checkpoint rarer."""
+    outputs = RobustOutputManager(folder, "h", clock=clock)
+
+    def encode() -> dict[str, bytes]:
+        clock.burn(0.25)
+        clock.advance(100.0)
+        return {"state": b"1"}
+
+    outputs.save_checkpoint(1, encode, exact=True, extra={}, stall_s=0.5)
+    outputs.settle()
+    assert outputs.checkpoint_cost_s == 0.75
+    outputs.close()
+
+
+def test_pruning_makes_room_although_writing_fails(folder, clock):
+    """On a full disk the older checkpoint goes, the newest stays, and nothing is raised for the one that failed."""
+    outputs = RobustOutputManager(folder, "h", clock=clock)
+    save(outputs, 1)
+    save(outputs, 2)
+    fail(outputs, 3)
+    assert outputs.prune() > 0
+    assert [path.name for path in folder.checkpoints.glob("step-*")] == ["step-000000002"]
+    outputs.settle()
+    outputs.close()
+
+
 def test_checkpoints_fall_due_by_time(folder, clock):
     """Not before 10 s, then by Young and Daly from what one costs."""
     outputs = RobustOutputManager(folder, "h", clock=clock)

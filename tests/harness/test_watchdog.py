@@ -15,9 +15,10 @@ from kit.harness.clock import SYSTEM_CLOCK, ManualClock
 from kit.harness.finalise import finalise_from_disk
 from kit.harness.heartbeat import Heartbeat
 from kit.harness.lock import FileLock
+from kit.harness.orders import WatchdogOrders, WatchLimits
 from kit.harness.run_folder import RunFolder
 from kit.harness.summary import SessionLedger, read_json, write_json
-from kit.harness.watchdog import Watchdog, WatchdogOrders, request_stop, stop_reason
+from kit.harness.watchdog import Watchdog, request_stop, stop_reason
 from kit.harness.watchdog_process import Watch
 from tests.crash.runs import wait_until
 
@@ -116,7 +117,7 @@ def test_it_wakes_for_each_deadline_and_looks_twice_a_second(folder, training):
 def test_a_real_watchdog_ends_an_idle_process_with_code_6(folder):
     """Where the interpreter still turns the process leaves by itself, with exit code 6, and all is finalised."""
     now = SYSTEM_CLOCK.monotonic()
-    with start_watched(folder, now + 0.3, now + 0.6) as process:
+    with start_watched(folder, now + 0.1, now + 2.0) as process:
         assert process.wait(30) == 6
     wait_until(lambda: read_json(folder.summary).get("reason") == "hard_deadline", "the summary")
     assert stop_reason(folder) == "soft_deadline"
@@ -188,6 +189,78 @@ def test_a_watchdog_that_ends_untold_is_warned_of(folder, caplog):
     psutil.Process(dog.pid).kill()
     wait_until(lambda: "has ended while it watched" in caplog.text, "the warning")
     dog.stop()
+
+
+def test_a_watchdog_that_dies_is_replaced_five_times_an_hour(folder, caplog):
+    """Each time another process watches by the same orders; the sixth death within an hour is the last."""
+    clock = ManualClock()
+    dog = Watchdog(folder, FAR_S, FAR_S, 1, 0.0, clock=clock)
+    dog.start()
+    for number in range(7):
+        assert dog.wait_until_watching(20)
+        pid = dog.pid
+        psutil.Process(pid).kill()
+        if number < 6:
+            wait_until(lambda pid=pid: dog.pid != pid, "another one")
+        if number == 4:
+            clock.advance(3_600.0)
+            caplog.clear()
+    wait_until(lambda: "another one takes its place" in caplog.text, "the warning")
+    assert "not started again" not in caplog.text
+    dog.stop()
+
+
+def test_a_watchdog_that_keeps_dying_is_given_up(folder, caplog):
+    """Within an hour the sixth death is an error that says what is not watched any more; stop() is still fine."""
+    dog = Watchdog(folder, FAR_S, FAR_S, 1, 0.0, clock=ManualClock())
+    dog.start()
+    for number in range(6):
+        assert dog.wait_until_watching(20)
+        pid = dog.pid
+        psutil.Process(pid).kill()
+        if number < 5:
+            wait_until(lambda pid=pid: dog.pid != pid, "another one")
+    wait_until(lambda: "it is not started again" in caplog.text, "the error")
+    dog.stop()
+    assert dog.pid is None
+
+
+def test_a_wall_clock_that_jumps_changes_nothing(folder, training):
+    """A year on or back, neither deadline comes and nothing hangs; both come in monotonic time."""
+    watch, clock = watch_over(folder, training.pid)
+    with Heartbeat(folder.heartbeat, 95.0) as heartbeat:
+        heartbeat.beat(7, 10, 100.0, "rollout")
+        for jump in (3.2e7, -6.4e7):
+            clock._wall += jump
+            assert watch.look()
+        assert stop_reason(folder) is None
+        assert not watch.hangs.hangs
+        clock.advance(10.0)
+        watch.look()
+    assert stop_reason(folder) == "soft_deadline"
+
+
+def test_a_hang_is_part_of_the_summary_of_its_hard_deadline(folder, training):
+    """The reason stays the deadline; `hang` says that the run hung, where, and for how long; the log says it too."""
+    clock = ManualClock(monotonic=100.0)
+    orders = WatchdogOrders(str(folder.root), training.pid, 110.0, 120.0, 1, 95.0, WatchLimits(hang_s=8.0))
+    watch = Watch(orders, clock)
+    with Heartbeat(folder.heartbeat, 95.0) as heartbeat:
+        heartbeat.beat(7, 10, 100.0, "rollout")
+        while watch.look():
+            clock.advance(1.0)
+    summary = read_json(folder.summary)
+    assert summary["reason"] == "hard_deadline"
+    assert summary["hang"] == "hang: no heartbeat for 8s, in phase rollout at step 7"
+    assert folder.log.read_text().count("The run hangs: ") == 1
+    assert "ended at the hard deadline, in 12s" in folder.log.read_text()
+
+
+def test_orders_come_through_as_they_were_given():
+    """One line of JSON there and back, limits included."""
+    limits = WatchLimits(30.0, True, 10**9, 2 * 10**9, "/output")
+    orders = WatchdogOrders("/run", 1, 2.0, 3.0, 4, 5.0, limits, 40)
+    assert WatchdogOrders.from_json(orders.to_json()) == orders
 
 
 def test_the_first_reason_to_stop_stays(tmp_path):
