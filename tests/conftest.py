@@ -1,6 +1,7 @@
 """What all tests share: machines with two busy cores, and no trace in the user's own folders."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ settings.register_profile("shared-cores", deadline=None)
 settings.load_profile("shared-cores")
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the history of forecasts that a test grows out of the user's cache folder."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.delenv("KIT_LAUNCHED", raising=False)
-    monkeypatch.delenv("KIT_PARAMETERS", raising=False)
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what the kit remembers (the history of forecasts, the machine's key) out of the user's cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+        for name in ("KIT_LAUNCHED", "KIT_PARAMETERS", "KIT_OPTIONS"):
+            patch.delenv(name, raising=False)
+        yield
 
 
 @pytest.fixture

@@ -109,9 +109,11 @@ def run(folder: Any, make: Any, cut_at: int | None = None) -> tuple[dict[str, An
         if cut_at is not None:
             stop_at(session, cut_at)
         model = learn(session, PPO, "MlpPolicy", make, **PPO_SMALL)
-    return {"exact": session.exact, "reason": session.inexact_reason, "step": session.step}, weights_of(
-        model.policy
-    )
+    env = model.get_env()
+    assert env is not None
+    env.close()
+    facts = {"exact": session.exact, "reason": session.inexact_reason, "step": session.step}
+    return facts, weights_of(model.policy)
 
 
 def assert_cut_like_whole(folder: Any, make: Any) -> None:
