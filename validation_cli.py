@@ -114,10 +114,13 @@ def parser(words: Sequence[str] = ()) -> Parser:
 
 def whole_number(text: str) -> int:
     """Read ``24_000`` or ``2e6``, like ``--set`` does."""
-    value = float(text)
-    if value != int(value):
-        raise ValueError(text)
-    return int(value)
+    try:
+        value = float(text)
+        if value == int(value):
+            return int(value)
+    except (ValueError, OverflowError):
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is no whole number. Legal: 20, 24_000, 2e6")
 
 
 def quick_test(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
@@ -263,6 +266,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = parser(words).parse_args(words)
         data, text, code = ACTIONS[chosen.command](chosen)
+    except (
+        KeyboardInterrupt
+    ):  # while modules are imported, or files are read: what runs long handles it itself
+        print("error: interrupted.", file=sys.stderr)
+        return 1
     except KitError as error:
         print(f"error: {error}", file=sys.stderr)
         if as_json:

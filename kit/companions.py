@@ -87,4 +87,5 @@ class Companions:
 
 def leaving_watch(session: TrainingSession) -> LeavingWatch:
     """Return the hooks by which the session learns that its process is being left."""
-    return LeavingWatch(session.on_error, session.on_exit, session.on_signal, cells=unattended())
+    ending = session.ending
+    return LeavingWatch(ending.on_error, ending.on_exit, ending.on_signal, cells=unattended())

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kit.errors import IntegrityError, KitError
+from kit.errors import IntegrityError, KitError, StorageError
 from kit.harness.checkpoints import CheckpointRef, Skipped
 from kit.harness.outputs import RobustOutputManager
 from kit.harness.provenance import versions
 from kit.harness.summary import COMPLETE, read_json, write_json
-from kit.runtime import device_in_use, threads_in_use
+from kit.runtime import device_in_use, processor, threads_in_use
 from kit.tensors import appended, decode, encode, snapshot
 from kit.timing.measurement import measured_of
 from kit.timing.sessions import Row, summed
@@ -60,6 +61,7 @@ class Keeper:
         def skipped(folder: Path, why: str) -> None:
             logger.warning("Checkpoint %s is skipped: %s", folder.name, why)
 
+        outputs.settle()  # one still in writing would be of a later step than the rows that are kept
         with session.phase("checkpoint", count=0):
             newest, saved = self._newest(skipped)
         session.step = newest.step if newest is not None else 0
@@ -100,14 +102,19 @@ class Keeper:
 
     def _runtime(self) -> dict[str, Any]:
         threads = threads_in_use(self._session.options.threads)
-        return {"threads": threads, "device": device_in_use(), "versions": self._versions}
+        return {
+            "threads": threads,
+            "device": device_in_use(),
+            "processor": processor(),
+            "versions": self._versions,
+        }
 
     def _note_runtime(self, there: Mapping[str, Any]) -> None:
-        """Threads, device and versions change the last bits of results: say so when they are not as before."""
+        """What ``_runtime`` tells changes the last bits of results: say so when it is not as before."""
         here = self._runtime()
         changed = [name for name in here if there.get(name) != here[name]]
         if changed and self._session.exact:
-            verb = "differs" if changed == ["device"] else "differ"
+            verb = "differs" if changed in (["device"], ["processor"]) else "differ"
             self._session.inexact(f"{' and '.join(changed)} {verb} from what wrote the checkpoint")
 
     def checkpoint(self, step: int, capture: Capture) -> None:
@@ -127,6 +134,33 @@ class Keeper:
                 stall_s=session.clock.monotonic() - began,
             )
 
+    def last_checkpoint(self, step: int, capture: Capture) -> None:
+        """Take the checkpoint that the session ends with, and wait for it; where it fails it is taken once more.
+
+        Raises:
+            StorageError: it could not be written at either attempt; says where the run stands.
+        """
+        outputs = self._outputs
+        outputs.wait()  # one before it that failed does not matter any more
+        fault = self._taken(step, capture)
+        if fault is not None:
+            logger.warning("The last checkpoint could not be written, it is tried once more: %s", fault)
+            with suppress(OSError):  # a full disk is the most likely fault
+                outputs.prune()
+            fault = self._taken(step, capture)
+        if fault is not None:
+            newest = outputs.checkpoints.newest()
+            stands = f"stands at step {newest.step:,}" if newest else "has no checkpoint, and begins anew"
+            raise StorageError(
+                f"The last checkpoint, of step {step:,}, could not be written at two attempts; "
+                f"the run {stands}: {fault}"
+            ) from fault
+
+    def _taken(self, step: int, capture: Capture) -> OSError | None:
+        self.checkpoint(step, capture)
+        with self._session.phase("checkpoint", count=0):
+            return self._outputs.wait()
+
     def export(self, step: int) -> None:
         """Refresh what a person can already use (layer 2)."""
         session = self._session
@@ -144,7 +178,10 @@ class Keeper:
     def finalise(self, status: str, reason: str, write_report: Callable[[], object]) -> dict[str, Any]:
         """Write layer 3 and return the summary."""
         session, outputs = self._session, self._outputs
-        outputs.settle()
+        fault = outputs.wait()
+        if fault is not None:
+            logger.warning("The last checkpoint could not be written: %s", fault)
+            reason = f"{reason}; the last checkpoint could not be written: {fault}"
         session.entry.end = reason
         self.note_progress(session.step)
         session.timer.add_count("finalise", 1)

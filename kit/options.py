@@ -65,9 +65,9 @@ class SessionOptions:
 
         if parse_duration(self.hang_limit) <= 0:
             raise UsageError(f"hang_limit must be more than zero, not {self.hang_limit!r}.")
-        for limit in (self.memory_limit, self.disk_limit):
-            if limit != "":
-                parse_size(limit)
+        for name in ("memory_limit", "disk_limit"):
+            if getattr(self, name) != "":
+                parse_size(getattr(self, name), name)
 
     @classmethod
     def of(cls, **options: Any) -> SessionOptions:

@@ -31,6 +31,7 @@ class OwnLoop:
         self._session = session
         self._registered: dict[str, Stateful] = {}
         self._row: dict[str, Any] = {}
+        self._begun = False
 
     def register(self, objects: dict[str, Stateful]) -> None:
         """Name what a checkpoint holds."""
@@ -49,6 +50,11 @@ class OwnLoop:
         state = session.restore()
         if state is not None:
             self._restore(state)
+        elif self._begun:
+            session.inexact(
+                "a loop that was left before its first checkpoint was begun again, its objects as they were"
+            )
+        self._begun, self._row = True, {}
         if session.trained:
             return
         session.planner.units("rollout", per_step=1.0)

@@ -23,6 +23,20 @@ FORMS = {"config": dict, "declared": list, "scalings": list, "total_timesteps": 
 """What is read back of run.json, which may come from elsewhere."""
 
 
+def read_run(folder: RunFolder) -> dict[str, Any]:
+    """Return what run.json holds; empty for a fresh folder.
+
+    Raises:
+        IntegrityError: it holds something else than ``RunRecord.write`` put there.
+    """
+    path = folder.run_json
+    facts = read_json(path)
+    for name, kind in FORMS.items():
+        if not isinstance(facts.get(name, kind()), kind):
+            raise IntegrityError(f"{path} holds no run: its {name!r} is {facts[name]!r}.", [str(path)])
+    return facts
+
+
 class RunRecord:
     """The settings of one run. ``config`` is everything that decides its results; more can be declared."""
 
@@ -57,12 +71,7 @@ class RunRecord:
         Raises:
             IntegrityError: it holds something else than ``write`` put there.
         """
-        facts = read_json(self._folder.run_json)
-        for name, kind in FORMS.items():
-            if not isinstance(facts.get(name, kind()), kind):
-                path = self._folder.run_json
-                raise IntegrityError(f"{path} holds no run: its {name!r} is {facts[name]!r}.", [str(path)])
-        return facts
+        return read_run(self._folder)
 
     def refuse_others(self) -> None:
         """Raise ConfigMismatchError when the folder holds a run with other settings."""

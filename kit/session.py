@@ -11,12 +11,13 @@ from types import TracebackType
 from typing import Any
 
 from kit.companions import Companions, leaving_watch
-from kit.errors import ConfigMismatchError, KitError, UntrustedError, UsageError
+from kit.ending import Ending
+from kit.errors import ConfigMismatchError, UntrustedError, UsageError
 from kit.harness.clock import SYSTEM_CLOCK, Clock
 from kit.harness.lock import FileLock
 from kit.harness.outputs import RobustOutputManager
 from kit.harness.scaling import TimestepScaler
-from kit.harness.summary import COMPLETE, FAILED, STOPPED, SessionLedger, read_json, write_json
+from kit.harness.summary import SessionLedger, write_json
 from kit.keeper import Capture, Keeper
 from kit.opening import deadline_of, folder_of, launched_s, prepare_folder
 from kit.options import SessionOptions
@@ -73,6 +74,7 @@ class TrainingSession:
         self._outputs: RobustOutputManager | None = None
         self._keeper: Keeper | None = None
         self._own_loop = OwnLoop(self)
+        self.ending = Ending(self)
 
     @classmethod
     def open(
@@ -158,6 +160,11 @@ class TrainingSession:
         return self._outputs
 
     @property
+    def begun(self) -> bool:
+        """Whether anything of this session is on disk yet."""
+        return self._outputs is not None
+
+    @property
     def keeper(self) -> Keeper:
         """What restores, checkpoints and exports."""
         outputs = self.outputs
@@ -180,7 +187,7 @@ class TrainingSession:
         Raises:
             ConfigMismatchError: the run in the folder was made with others; nothing is changed.
         """
-        if self._outputs is not None:
+        if self.begun:
             raise UsageError("declare() must come before the first restore() or record().")
         self._refuse(lambda: self.record_of_run.declare(settings))
 
@@ -190,7 +197,7 @@ class TrainingSession:
             check()
         except (ConfigMismatchError, UntrustedError):
             self.closed = True
-            self._let_go()
+            self.let_go()
             raise
 
     def quick_steps(self, steps: int) -> None:
@@ -207,6 +214,8 @@ class TrainingSession:
 
     def restore(self) -> Any | None:
         """Return the tree of the newest trusted checkpoint that verifies, or None; rows after its step are dropped."""
+        if self.closed:
+            raise UsageError("The session is closed: open another one, which continues the run.")
         self._refuse(lambda: refuse_untrusted(self))
         tree = self.keeper.restore()
         if self.trained:  # no boundary comes any more
@@ -244,15 +253,13 @@ class TrainingSession:
     def _stop(self, step: int, reason: str, capture: Capture) -> None:
         logger.info("Stopping at step %s: %s. The next session continues from here.", f"{step:,}", reason)
         self.stopping, self.reason = True, reason
-        self.keeper.checkpoint(step, capture)
-        self.keeper.export(step)
+        self.ending.keep(step, capture)
 
     def training_done(self, step: int, capture: Capture) -> None:
         """The total was reached: take the last checkpoint; what follows (evaluation) can be done again from it."""
         self.step, self.keeper.trained = step, True
         self.companions.heartbeat.reached(step)
-        self.keeper.checkpoint(step, capture)
-        self.keeper.export(step)
+        self.ending.keep(step, capture)
 
     def record_row(self, step: int, metrics: Mapping[str, Any]) -> None:
         """Append one row to metrics.csv; values must not depend on time."""
@@ -295,42 +302,12 @@ class TrainingSession:
         """Keep what the workload found out (results.json); the report shows it."""
         write_json(self.folder.results, results)
 
-    def on_signal(self, name: str) -> None:
-        """A signal asks for a stop at the next safe boundary."""
-        self.pace.wish = name
-
-    def on_error(self, reason: str) -> None:
-        """The workload failed, or was interrupted: finalise."""
-        if not self.closed:
-            self.close(status=STOPPED if reason.startswith("KeyboardInterrupt") else FAILED, reason=reason)
-
-    def on_exit(self) -> None:
-        """The interpreter ends with the session open: finalise."""
-        if not self.closed:
-            self.close(
-                status=STOPPED if self.stopping else FAILED, reason=self.reason or "left without close()"
-            )
-
     def close(self, *, status: str | None = None, reason: str | None = None) -> dict[str, Any]:
         """Finalise (layer 3) and return the summary: complete if the total was reached, else stopped."""
-        if self.closed:
-            return read_json(self.folder.summary)
-        self.closed = True
-        if self._outputs is None and status == FAILED:  # nothing was written: there is no run to end
-            self._let_go()
-            return {}
-        status = status or (COMPLETE if self.trained else STOPPED)
-        reason = (
-            reason or self.reason or ("reached its total" if status == COMPLETE else "left before its total")
-        )
-        self.companions.beat("finalise")
-        self.timer.switch("finalise")
-        try:
-            return self.keeper.finalise(status, reason, self.figures.write_report)
-        finally:
-            self._let_go()
+        return self.ending.close(status, reason)
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """End what runs beside the session, and let others have the run."""
         self.companions.let_go()
         self._lock.release()
 
@@ -340,10 +317,4 @@ class TrainingSession:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.close()
-            return
-        try:
-            self.on_error(f"{kind.__name__}: {value}")
-        except KitError:
-            logger.exception("Finalising failed; layers 1 and 2 are on disk.")
+        self.ending.leave(value)

@@ -30,8 +30,12 @@ PARTS_OF_THE_SESSION = {
     "runtime",
     "options",
     "launched",
+    "ending",
+    "trust",
+    "tensors",
+    "randomness",
+    "appended",
 }
-PARTS_OF_THE_SESSION |= {"trust", "tensors", "randomness", "appended"}
 LONGEST = 350
 
 

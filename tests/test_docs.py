@@ -53,6 +53,14 @@ def test_make_targets_and_commands_exist(page: Path) -> None:
     assert set(re.findall(r"validation_cli\.py ([a-z][a-z-]+)", text)) <= set(COMMANDS)
 
 
+def test_the_matrix_of_exact_resume_is_the_same_in_both_places() -> None:
+    """The README's table of algorithms is that of docs/exact-resume.md, which the matrix's own test holds true."""
+    pages = [ROOT / "README.md", ROOT / "docs/exact-resume.md"]
+    tables = [re.findall(r"(?:^\| Algorithm .*\n)(?:^\|.*\n)+", page.read_text(), re.M) for page in pages]
+    assert len(tables[1]) == 1
+    assert tables[0] == tables[1]
+
+
 def test_readme_figures_are_those_of_the_benchmarks() -> None:
     """Every ratio in the README's benchmark table stands in benchmarks/results.json, to the digits shown."""
     rows = {row["name"]: row for row in json.loads((ROOT / "benchmarks/results.json").read_text())}

@@ -157,15 +157,16 @@ def test_a_run_that_was_inexact_once_stays_inexact(stopped, monkeypatch):
     assert reasons == [("stopped", False, why), ("complete", False, why)]
 
 
-def test_another_device_makes_a_resume_inexact(stopped, monkeypatch):
-    """A run begun on a CPU and continued on a GPU says so; run.json names the device and torch's own threads."""
+@pytest.mark.parametrize(("asked", "there"), [("device", "NVIDIA H200"), ("processor", "GenuineIntel 6 85")])
+def test_another_device_or_processor_makes_a_resume_inexact(stopped, monkeypatch, asked, there):
+    """A run begun on one and continued on another says so; run.json names the device and torch's own threads."""
     record = read(stopped, "run.json")
     assert (record["device"], record["threads"]) == ("cpu", torch.get_num_threads())
-    monkeypatch.setattr("kit.keeper.device_in_use", lambda: "NVIDIA H200")
+    monkeypatch.setattr(f"kit.keeper.{'device_in_use' if asked == 'device' else asked}", lambda: there)
     with open_session(stopped) as session:
         session.declare(rate=0.1)
         walk_on(session)
-    assert read(stopped)["inexact_reason"] == "device differs from what wrote the checkpoint"
+    assert read(stopped)["inexact_reason"] == f"{asked} differs from what wrote the checkpoint"
 
 
 def test_an_error_fails_the_run_and_keeps_its_checkpoint(tmp_path):
@@ -180,6 +181,25 @@ def test_an_error_fails_the_run_and_keeps_its_checkpoint(tmp_path):
         session.register(walk=Walk(1))
         first = next(iter(session.steps()))
     assert first == 20
+
+
+@pytest.mark.parametrize(("left_at", "exact"), [(5, False), (25, True)])
+def test_a_loop_that_is_left_and_begun_again_tells_whether_it_is_exact(tmp_path, left_at, exact):
+    """It goes on from its newest checkpoint; before the first one there is nothing to go back to, and it says so."""
+    whole = walk_on(open_session(tmp_path / "whole"))
+    np.random.seed(0)
+    walk, session = Walk(1), open_session(tmp_path / "twice")
+    session.register(walk=walk)
+    for step in session.steps():
+        session.record(distance=walk.advance())
+        if step == left_at:
+            break
+    for _ in session.steps():
+        walk.advance()
+    assert session.close()["exact"] is exact
+    assert np.array_equal(walk.at, whole.at) is exact
+    with pytest.raises(UsageError, match="The session is closed"):
+        next(session.steps())
 
 
 def test_a_keyboard_interrupt_stops(tmp_path):
@@ -419,3 +439,53 @@ def test_reductions_of_all_sessions_stay_on_record(tmp_path):
     assert limit < SYSTEM_CLOCK.monotonic()
     assert read(tmp_path / "run", "run.json")["total_timesteps"] == 20
     assert read(tmp_path / "run", "run.json")["requested_timesteps"] == 40
+
+
+def fail_to_save(session: TrainingSession, monkeypatch: pytest.MonkeyPatch, step: int, times: int) -> None:
+    """Let the disk refuse the checkpoint of ``step`` that many times."""
+    save, left = session.outputs.checkpoints.save, [times]
+
+    def refuse(at: int, *arguments: Any, **settings: Any) -> Any:
+        if at == step and left[0]:
+            left[0] -= 1
+            raise StorageError("the disk is full")
+        return save(at, *arguments, **settings)
+
+    monkeypatch.setattr(session.outputs.checkpoints, "save", refuse)
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_last_checkpoint_that_fails_once_is_taken_once_more(tmp_path, monkeypatch, caplog, stops):
+    """At a stop and at the total the run stands where it ended, and the failure was said."""
+    with open_session(tmp_path / "run") as session:
+        last = 25 if stops else 40
+        if stops:
+            monkeypatch.setattr(session.pace, "look_due", partial(ask_at, session, 25))
+        fail_to_save(session, monkeypatch, last, 1)
+        walk_on(session)
+    summary = read(tmp_path / "run")
+    assert (summary["status"], summary["step"]) == ("stopped" if stops else "complete", last)
+    assert "it is tried once more: the disk is full" in caplog.text
+    assert_sound(tmp_path / "run")
+
+
+@pytest.mark.parametrize("caught", [True, False])
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_last_checkpoint_that_cannot_be_written_is_no_clean_end(tmp_path, monkeypatch, stops, caught):
+    """The summary says why, and stands at the checkpoint before, also where the workload catches the error."""
+    session = open_session(tmp_path / "run")
+    last = 25 if stops else 40
+    if stops:
+        monkeypatch.setattr(session.pace, "look_due", partial(ask_at, session, 25))
+    fail_to_save(session, monkeypatch, last, 2)
+    with pytest.raises(StorageError, match=f"of step {last}, .* two attempts; the run stands at step "):
+        walk_on(session)
+    summary = session.close() if caught else (session.ending.on_exit(), session.close())[1]
+    assert summary["status"] == ("stopped" if caught else "failed")
+    assert "could not be written at two attempts" in summary["reason"]
+    assert summary["step"] < last
+    assert summary["resumable"]
+    monkeypatch.undo()
+    with open_session(tmp_path / "run") as again:
+        walk_on(again)
+    assert again.close()["status"] == "complete"

@@ -165,10 +165,6 @@ class CheckpointStore:
                     skipped(path, f"it was written by configuration {reference.config_hash}")
         return foreign
 
-    def hash_of(self, reference: CheckpointRef) -> str:
-        """Return the hash of the configuration that wrote ``reference``."""
-        return reference.config_hash
-
     def load(self, reference: CheckpointRef) -> dict[str, bytes]:
         """Return the data files of a checkpoint by name; the bytes handed out are the ones that were checked.
 
@@ -208,17 +204,6 @@ class CheckpointStore:
         for record in reference.segments:
             if record.log == log:
                 yield from read_frames(reference.segments_folder, record)
-
-    def paths(self, reference: CheckpointRef) -> dict[str, Path]:
-        """Return where the data files lie, after verifying them: for files better mapped than read.
-
-        Raises:
-            ConfigMismatchError: Another configuration wrote it.
-            IntegrityError: A file is missing or its bytes are not those that were written.
-        """
-        self._refuse_foreign(reference)
-        verify_checkpoint(reference.path)
-        return {record.name: reference.path / record.name for record in reference.files}
 
     def _folders(self, before: int | None = None) -> list[Path]:
         if not self.root.is_dir():

@@ -161,11 +161,3 @@ class Deadline:
     def hard_left_s(self) -> float:
         """Seconds to the hard deadline; negative once it is past."""
         return self.hard_at - self.clock.monotonic()
-
-    def soft_reached(self) -> bool:
-        """Whether the run should stop at its next safe boundary."""
-        return self.soft_left_s() <= 0
-
-    def hard_reached(self) -> bool:
-        """Whether the run must be finalised at once."""
-        return self.hard_left_s() <= 0

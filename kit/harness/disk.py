@@ -86,10 +86,8 @@ class DiskWatch:
         """Whether a pruning that was asked for has been done: its request is gone, and the folder counted since."""
         if self._asked_s is None:
             return False
-        if (
-            now_s - self._asked_s >= WALK_EVERY_S
-        ):  # no boundary came: a stop cannot come sooner than a pruning
-            return True
+        if now_s - self._asked_s >= WALK_EVERY_S:
+            return True  # no boundary came: a stop cannot come sooner than a pruning
         if self._folder.prune_request.exists():
             return False
         if self._walked_s is not None and self._walked_s <= self._asked_s:

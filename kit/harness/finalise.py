@@ -63,6 +63,7 @@ def summary_from_disk(
         "elapsed_s": round(ledger.elapsed_s, 3),
         "sessions": len(ledger.entries),
         "exact": bool(newest.exact) if newest else None,
+        "inexact_reason": newest.extra.get("inexact_reason") if newest else None,
         "forecast": run.get("forecast") or before.get("forecast"),
         "peaks": read_json(folder.peaks) or before.get("peaks"),
         "resumable": status in (STOPPED, FAILED) and newest is not None,

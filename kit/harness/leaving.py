@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import signal
 import sys
 import threading
@@ -19,8 +20,9 @@ class LeavingWatch:
     """Calls ``on_error(reason)`` when a notebook cell fails, ``on_exit()`` when the interpreter ends.
 
     SIGTERM and SIGINT call ``on_signal(name)``, which only notes the wish: saving inside a signal handler hangs
-    now and then. With ``cells=False`` a failing cell is left to the person who goes on after it. The second signal
-    of a kind finds the handler that was there before.
+    now and then. The second signal of a kind finds the handler that was there before, and so does the first SIGTERM
+    in a process forked from this one (an environment's, say). With ``cells=False`` a failing cell is left to the
+    person who goes on after it.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class LeavingWatch:
         self._on_error, self._on_exit, self._on_signal = on_error, on_exit, on_signal
         self._previous: dict[int, Any] = {}
         self._shell: Any = None
+        self._process = os.getpid()
 
     def start(self) -> None:
         """Register everywhere."""
@@ -63,6 +66,9 @@ class LeavingWatch:
 
     def _on_number(self, number: int, _frame: FrameType | None) -> None:
         self._give_back(number)
+        if number == signal.SIGTERM and os.getpid() != self._process:
+            signal.raise_signal(number)
+            return
         self._on_signal(signal.Signals(number).name)
 
     def _after_cell(self, result: Any) -> None:

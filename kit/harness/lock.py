@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -49,7 +50,8 @@ class FileLock:
                 f"{self.path.parent.parent} is open in {where} first, or give another --out.", pid
             ) from None
         os.ftruncate(file, 0)
-        os.pwrite(file, str(os.getpid()).encode(), 0)
+        with suppress(OSError):  # a full disk keeps the pid from being noted, not the lock from being held
+            os.pwrite(file, str(os.getpid()).encode(), 0)
         self._file = file
         return self
 
@@ -75,7 +77,8 @@ def end_holder(path: Path) -> None:
             return
     except RunLockedError as error:
         if error.pid and error.pid != os.getpid():
-            os.kill(error.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(error.pid, signal.SIGKILL)
 
 
 def _pid_in(file: int) -> int:

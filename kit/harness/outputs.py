@@ -143,18 +143,25 @@ class RobustOutputManager:
 
     def settle(self) -> None:
         """Wait for the checkpoint being written; see the class for what a failure does."""
+        fault = self.wait()
+        if fault is None:
+            return
+        if self._failures > 1:
+            raise StorageError(f"Two checkpoints in a row could not be written: {fault}") from fault
+        logger.warning("A checkpoint could not be written, the next one is tried as usual: %s", fault)
+
+    def wait(self) -> OSError | None:
+        """Wait for the checkpoint being written; return why it could not be, None where it was or there is none."""
         pending, self._pending = self._pending, None
         if pending is None:
-            return
+            return None
         try:
             pending.result()
-        except (StorageError, OSError) as error:
+        except OSError as error:
             self._failures += 1
-            if self._failures > 1:
-                raise StorageError(f"Two checkpoints in a row could not be written: {error}") from error
-            logger.warning("A checkpoint could not be written, the next one is tried as usual: %s", error)
-        else:
-            self._failures = 0
+            return error
+        self._failures = 0
+        return None
 
     def poll(self) -> None:
         """Take note of a checkpoint that has finished, without waiting for one that has not.

@@ -29,10 +29,9 @@ _TPU_VARIABLES = ("TPU_ACCELERATOR_TYPE", "TPU_NAME", "COLAB_TPU_ADDR")
 class Platform:
     """What is known of the place a run executes in.
 
-    ``output_root`` is the folder below which run folders go and outlive the session; ``input_roots`` hold
-    what was attached to the session, read-only. ``session_limit_s`` and ``idle_limit_s`` are the place's
-    published limits in seconds, None where there is none; a push may set a shorter one, so an explicit
-    limit comes before it.
+    ``output_root`` is the folder below which run folders go and outlive the session. ``session_limit_s`` and
+    ``idle_limit_s`` are the place's published limits in seconds, None where there is none; a push may set a
+    shorter one, so an explicit limit comes before it.
     """
 
     kind: Kind
@@ -40,7 +39,6 @@ class Platform:
     session_limit_s: float | None
     interactive: bool
     idle_limit_s: float | None = None
-    input_roots: tuple[Path, ...] = ()
     disk_limit_bytes: int | None = None
     """What ``output_root`` may hold, None where only its file system limits it."""
 
@@ -57,7 +55,6 @@ def detect(environ: Mapping[str, str] = os.environ) -> Platform:
             session_limit_s=(9 if tpu else 12) * HOUR_S,
             interactive=interactive,
             idle_limit_s=20 * 60.0 if interactive else None,
-            input_roots=(Path("/kaggle/input"),),
             disk_limit_bytes=20 * 10**9,
         )
     if any(environ.get(name) for name in _COLAB_VARIABLES):

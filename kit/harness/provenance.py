@@ -7,6 +7,7 @@ from importlib import metadata
 
 LIBRARIES = (
     "stable-baselines3",
+    "sb3-contrib",
     "gymnasium",
     "torch",
     "numpy",

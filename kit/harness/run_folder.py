@@ -201,7 +201,12 @@ class RunFolder:
             )
 
     def remove_run(self) -> None:
-        """Delete the files of the run, and nothing else, run.json last: until then the folder is known as a run's."""
+        """Delete the files of the run, and nothing else, run.json last: until then the folder is known as a run's.
+
+        Locks stay, since they are held; what was found out about the run goes, since it may not hold for the next.
+        """
+        for path in (self.environment, self.peaks):
+            path.unlink(missing_ok=True)
         for name in OWN:
             path = self.root / name
             if path.is_dir() and not path.is_symlink():

@@ -15,6 +15,15 @@ from kit.harness.run_folder import RunFolder
 
 COMPLETE, STOPPED, FAILED = "complete", "stopped", "failed"
 RUNNING, DIED = "running", "died"
+FORMS = {
+    "status": str,
+    "reason": str,
+    "step": int,
+    "total_timesteps": int,
+    "sessions": int,
+    "elapsed_s": float | int,
+}
+"""What is read back of summary.json, which may come from elsewhere."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -35,6 +44,19 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise IntegrityError(f"{path} does not hold a JSON object.", [str(path)])
     return data
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """Return the summary in ``path``, or an empty one where there is none.
+
+    Raises:
+        IntegrityError: the file holds something else than a summary.
+    """
+    facts = read_json(path)
+    for name, kind in FORMS.items():
+        if facts and not isinstance(facts.get(name), kind):
+            raise IntegrityError(f"{path} is no summary: its {name!r} is {facts.get(name)!r}.", [str(path)])
+    return facts
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kit.errors import IntegrityError, UsageError
+from kit.errors import IntegrityError, StorageError, UsageError
+from kit.harness.best import best_sums
 from kit.harness.manifest import MANIFEST, STEP_FOLDER, verify_checkpoint
 from kit.harness.row_format import check_rows
 from kit.harness.store import is_temporary, regular_files, sha256_file
@@ -228,15 +229,15 @@ def _json_fault(path: Path) -> str | None:
 def _verify_best(folder: Path, report: VerifyReport) -> list[str]:
     """Compare the best model's files with the sums that ``best.json`` holds; return their names within the run."""
     try:
-        facts = json.loads((folder / "best.json").read_bytes())
-        sums = {str(facts["file"]): str(facts["sha256"]), **dict(facts.get("beside", {}))}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return []  # none, or reported as JSON that does not parse
+        sums = best_sums(folder)
+    except (IntegrityError, StorageError) as error:
+        report.reasons.setdefault("best/best.json", str(error))
+        return []
     report.files += len(sums)
     for name, expected in sums.items():
-        path = folder / Path(name).name
-        if not path.is_file():
+        path = folder / name
+        if path.is_symlink() or not path.is_file():
             report.reasons[f"best/{name}"] = "is missing"
         elif sha256_file(path) != expected:
             report.reasons[f"best/{name}"] = "has another SHA-256 than best.json says"
-    return [f"best/{Path(name).name}" for name in sums]
+    return [f"best/{name}" for name in sums]

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -189,8 +190,8 @@ def request_stop(folder: RunFolder, reason: str) -> None:
     """Ask the session on this folder to stop at its next safe boundary; the first reason given stays."""
     folder.control.mkdir(parents=True, exist_ok=True)
     try:
-        with folder.stop_request.open("x") as file:
-            file.write(reason)
+        with folder.stop_request.open("xb", buffering=0) as file, suppress(OSError):
+            file.write(reason.encode())  # a full disk keeps the reason from the session, not the request
     except FileExistsError:
         return
 

@@ -93,6 +93,7 @@ class Drill:
         self.kills: list[Kill] = []
         self.rounds: list[RunFolder] = []
         self._reaches: Mapping[str, float] = {}
+        self._exact = True
 
     def run(self) -> dict[str, Any]:
         """Do it all and return the result, which is then in ``drill.json`` too.
@@ -153,7 +154,8 @@ class Drill:
                 f"The undisturbed run did not complete: {summary['reason']}. There is nothing to compare with; "
                 f"see {folder.log}."
             )
-        if not summary["exact"]:
+        self._exact = bool(summary["exact"])
+        if not self._exact:
             self._tell(
                 f"Resume is not exact: {summary.get('inexact_reason')}. A difference is to be expected."
             )
@@ -227,7 +229,7 @@ class Drill:
                 steps_repeated=max(0, death.beat.step - resumed),
                 lost_s=round(max(0.0, lost_s), 3),
                 within_promise=lost_s <= allowed_s if training else None,
-                torn_rows=torn_rows(folder, self.undisturbed),
+                torn_rows=torn_rows(folder, self.undisturbed if self._exact else None),
                 bad=tuple(f"{name}: {why}" for name, why in verify(folder.root).reasons.items()),
             )
         )

@@ -9,17 +9,20 @@ from kit.harness.row_format import check_rows
 from kit.harness.run_folder import RunFolder
 
 
-def torn_rows(killed: RunFolder, undisturbed: RunFolder) -> int:
+def torn_rows(killed: RunFolder, undisturbed: RunFolder | None) -> int:
     """Return how many rows of metrics.csv and timing.csv a naive reader would be misled by.
 
     A last line without a newline is none: it is cut off before anything is read or appended. timing.csv holds
-    times, so its rows only have to be well-formed.
+    times, so its rows only have to be well-formed; those of metrics.csv too where ``undisturbed`` is None, since
+    resume is not exact and other values are no tear.
     """
-    wrong = len(wrong_rows(killed.metrics, undisturbed.metrics)) if killed.metrics.exists() else 0
-    if killed.timing_rows.exists():
-        check = check_rows(killed.timing_rows)
-        wrong += check.damage is not None and not check.torn
-    return wrong
+    formed, wrong = [killed.timing_rows], 0
+    if undisturbed is None:
+        formed.append(killed.metrics)
+    elif killed.metrics.exists():
+        wrong = len(wrong_rows(killed.metrics, undisturbed.metrics))
+    checks = [check_rows(path) for path in formed if path.exists()]
+    return wrong + sum(check.damage is not None and not check.torn for check in checks)
 
 
 def wrong_rows(path: Path, reference: Path) -> list[str]:

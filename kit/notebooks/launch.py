@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,13 +22,13 @@ from types import FrameType
 from typing import Any
 
 import kit.errors
-from kit.errors import KitError, NotebookError, UsageError
+from kit.errors import KitError, NotebookError, StorageError, UsageError
 from kit.harness.clock import SYSTEM_CLOCK, Clock, process_age_s
 from kit.harness.config import describe, refuse_other_config
 from kit.harness.finalise import finalise_again, finalise_from_disk, is_archived
 from kit.harness.lock import FileLock, end_holder
 from kit.harness.run_folder import move_aside
-from kit.harness.summary import COMPLETE, FAILED, STOPPED, SessionLedger, read_json, write_json
+from kit.harness.summary import COMPLETE, FAILED, STOPPED, SessionLedger, read_json, read_summary, write_json
 from kit.harness.watchdog import HANG, STOP_HARD, request_stop
 from kit.launched import handed_over
 from kit.notebooks.outcome import NotebookOutcome
@@ -37,6 +37,7 @@ from kit.notebooks.progress import RunProgress
 from kit.notebooks.runner import run_notebook
 from kit.opening import folder_of
 from kit.report import write_report
+from kit.run_record import read_run
 from kit.timing.history import Pair, add_pair
 from kit.timing.prediction import this_machine
 
@@ -118,7 +119,7 @@ class NotebookRun:
 
     def _complete_already(self) -> dict[str, Any] | None:
         """Return the summary of a complete run of the same settings; refuse one of others."""
-        there = read_json(self.folder.run_json)
+        there = read_run(self.folder)
         if not there or self._launch.fresh or self._launch.quick_test:
             return None
         known = there.get("config", {})
@@ -126,7 +127,7 @@ class NotebookRun:
         asked = describe({**defaults, **self._launch.values})
         names = [name for name in asked if name in known and name not in OPTION_PARAMETERS]
         refuse_other_config(self.folder.root, {n: known[n] for n in names}, {n: asked[n] for n in names})
-        summary = read_json(self.folder.summary)
+        summary = read_summary(self.folder.summary)
         return summary if summary.get("status") == COMPLETE and not there.get("quick_test") else None
 
     def _archived(self, summary: dict[str, Any]) -> dict[str, Any]:
@@ -216,8 +217,18 @@ class NotebookRun:
             self._raise_for(outcome)
         if ledger.unfinished or not _ended_well(outcome, summary):
             reason = f"{outcome.error_name}: {outcome.error_value}" if outcome.error_name else outcome.status
-            summary = finalise_from_disk(self.folder, status=FAILED, reason=reason)
-        return self._account(summary)
+            summary = self._written(lambda: finalise_from_disk(self.folder, status=FAILED, reason=reason))
+        return self._written(lambda: self._account(summary))
+
+    def _written(self, conclude: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Where the disk refuses the conclusion, say that the run itself is there."""
+        try:
+            return conclude()
+        except StorageError as error:
+            raise StorageError(
+                f"How the run ended could not be written: {error} Up to its last checkpoint it is in "
+                f"{self.folder.root}; once that can be written, the same command continues it."
+            ) from error
 
     def _raise_for(self, outcome: NotebookOutcome) -> None:
         """Raise what the notebook raised before its session opened, as the error of the kit that it was."""

@@ -105,8 +105,12 @@ def _require(modules: Iterable[str]) -> None:
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Return a child's environment. Spinning OpenMP threads slow small models down many times over."""
-    variables = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, **extra}
+    """Return a child's environment.
+
+    Spinning OpenMP threads slow small models down many times over. Strings hash the same in every session of a run:
+    the order of a set of names, which may decide a simulator's sums, is another with every seed of the hash.
+    """
+    variables = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0", **os.environ, **extra}
     root = str(repository_root())
     known = [entry for entry in variables.get("PYTHONPATH", "").split(os.pathsep) if entry]
     if root not in known:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
-NICENESS = 10
 ANSWER_TIMEOUT_S = 120.0
 
 

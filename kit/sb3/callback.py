@@ -162,7 +162,10 @@ class SessionCallback(BaseCallback):
     def capture(self) -> dict[str, Any]:
         """Return the tree of the whole run: the model and what this callback remembers."""
         marks = {"measured": self._measured, "evaluated": self._evaluated, "best": self._best}
-        return {"model": self._state.capture(), "callback": marks}
+        model = self._state.capture()
+        if self._state.reason is not None and self._session.exact:
+            self._session.inexact(self._state.reason)
+        return {"model": model, "callback": marks}
 
     def finish(self) -> None:
         """Training has reached its total: measure the end and take the last checkpoint."""

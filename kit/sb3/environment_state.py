@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 import cloudpickle  # type: ignore[import-untyped]
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
-from kit.sb3.sub_environments import get_states, set_states, unsupported
+from kit.sb3.sub_environments import forgotten, get_states, set_states, unsupported
 
 METHODS = {
     "get_state": "the vectorised environment's own get_state and set_state",
@@ -75,7 +75,10 @@ class EnvironmentState:
         return {"method": self.method, "states": get_states(self._env)}
 
     def restore(self, captured: dict[str, Any]) -> bool:
-        """Continue from ``captured``; return False, with a ``reason``, when only a reset is possible."""
+        """Continue from ``captured``; return False, with a ``reason``, when only a reset is possible.
+
+        A ``reason`` beside True says what did not come back with the episode.
+        """
         if self.method == "none":
             return False
         reason = self._restore(captured)
@@ -90,7 +93,9 @@ class EnvironmentState:
             cast(Restorable, self._env).set_state(captured["state"])
             return None
         if self.method != "pickle":
-            return set_states(self._env, captured["states"])
+            reason = set_states(self._env, captured["states"])
+            self.reason = forgotten(self._env) if reason is None else None
+            return reason
         assert isinstance(self._env, DummyVecEnv)
         # Only reached after the checkpoint's manifest has been verified; see kit.harness.checkpoints.
         self._env.envs = pickle.loads(captured["envs"])

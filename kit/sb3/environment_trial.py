@@ -100,7 +100,7 @@ def _hopeless(env: VecEnv, name: str) -> str | None:
     """Return why there is no need to try ``name``, or None."""
     if name not in WRAPPED:
         return impossible(env, name)
-    if not isinstance(env, DummyVecEnv):
+    if type(env) is not DummyVecEnv:
         return f"nothing is put around the environments of a {type(env).__name__}"
     return None
 

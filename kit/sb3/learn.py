@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 from copy import copy, deepcopy
@@ -17,7 +16,7 @@ from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 
 from kit.errors import IntegrityError
-from kit.harness.summary import read_json
+from kit.harness.best import best_file, best_sums
 from kit.sb3.callback import SessionCallback
 from kit.sb3.environment_trial import capture_method
 from kit.sb3.evaluation import Evaluation
@@ -109,15 +108,11 @@ def load_best(session: TrainingSession, model: BaseAlgorithm) -> BaseAlgorithm:
     Raises:
         IntegrityError: the file is not the one that was written, or its weights are of another policy.
     """
-    facts = read_json(session.folder.best / "best.json")
-    if not facts:
+    sums = best_sums(session.folder.best)
+    if not sums:
         return model
-    content = (session.folder.best / facts["file"]).read_bytes()
-    if hashlib.sha256(content).hexdigest() != facts["sha256"]:
-        raise IntegrityError(
-            f"{session.folder.best / facts['file']} does not match best.json.", [facts["file"]]
-        )
-    return _with_weights(model, content)
+    name, digest = next(iter(sums.items()))
+    return _with_weights(model, best_file(session.folder.best, name, digest))
 
 
 def _with_weights(model: BaseAlgorithm, content: bytes) -> BaseAlgorithm:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
 
-from kit.errors import IntegrityError
-from kit.harness.summary import read_json
+from kit.harness.best import best_file, best_sums
 from kit.sb3.wrapper_state import plain, put_back
 from kit.session import TrainingSession
 from kit.tensors import decode, encode
@@ -35,12 +32,12 @@ def load_best_normalisation(session: TrainingSession, env: VecEnv) -> bool:
         IntegrityError: a file is not the one that was written.
     """
     found = _normalising(env)
-    beside = read_json(session.folder.best / "best.json").get("beside", {})
-    files = {}
-    for name in (name for name in beside if name.startswith(PREFIX)):
-        files[name.removeprefix(PREFIX)] = content = (session.folder.best / name).read_bytes()
-        if hashlib.sha256(content).hexdigest() != beside[name]:
-            raise IntegrityError(f"{session.folder.best / name} does not match best.json.", [name])
+    folder = session.folder.best
+    files = {
+        name.removeprefix(PREFIX): best_file(folder, name, digest)
+        for name, digest in best_sums(folder).items()
+        if name.startswith(PREFIX)
+    }
     if found is None or not files:
         return False
     for name, value in decode(files).items():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import signal
+import threading
 import zlib
 from typing import Any
 
@@ -9,6 +12,7 @@ import gymnasium
 import numpy as np
 
 from kit.errors import IntegrityError, UsageError
+from kit.sb3.hidden_state import content, known
 
 FIRST_ROOM = 256
 SEEDS = 2**31
@@ -24,12 +28,17 @@ class Replayable(gymnasium.Wrapper[Any, Any, Any, Any]):
     Every episode gets an explicit seed, from a generator that is part of the state; the first one's is the seed
     that ``reset`` was given. An episode's actions are kept in memory and in the checkpoint until it ends: 12 bytes a
     step for a discrete action (8, and 4 for a checksum of what the environment answered). Going back costs the
-    episode so far.
+    episode so far. What the environment remembers of the episodes before does not come back: ``forgotten`` then names
+    the attributes that are not what they were.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         super().__init__(env)
         self._generator = np.random.default_rng()
+        self.forgotten: list[str] = []
+        if multiprocessing.parent_process() and threading.current_thread() is threading.main_thread():
+            # Ctrl-C reaches the processes of a SubprocVecEnv too: they must be there for the run's last checkpoint.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._begin(None, None)
 
     def _begin(self, seed: int | None, options: dict[str, Any] | None) -> None:
@@ -89,7 +98,20 @@ class Replayable(gymnasium.Wrapper[Any, Any, Any, Any]):
             "options": self._options,
             "actions": None if self._actions is None else self._actions[: self._steps].copy(),
             "answers": self._answers[: self._steps + 1].copy(),
+            "remembered": self._remembered(),
         }
+
+    def _remembered(self) -> dict[str, int]:
+        """Return a checksum of every attribute of an environment or wrapper of one's own, where it has one."""
+        found: dict[str, int] = {}
+        env: Any = self.env
+        while env is not None:
+            for name, value in vars(env).items() if not known(type(env)) else ():
+                held = None if isinstance(value, gymnasium.Env | gymnasium.Space) else content(value)
+                if held is not None:
+                    found[f"{type(env).__name__}.{name}"] = zlib.crc32(held)
+            env = env.env if isinstance(env, gymnasium.Wrapper) else None
+        return found
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go to where ``state`` was taken, by playing its episode again.
@@ -112,6 +134,8 @@ class Replayable(gymnasium.Wrapper[Any, Any, Any, Any]):
             if reason is not None:
                 return reason
         self._generator.bit_generator.state = state["generator"]
+        now, then = self._remembered(), state["remembered"]
+        self.forgotten = [name for name in then if now.get(name) != then[name]]
         return None
 
     def _play(self, state: dict[str, Any]) -> str | None:

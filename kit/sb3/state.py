@@ -14,9 +14,11 @@ from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from kit.randomness import capture_generators, restore_generators
 from kit.sb3.environment_state import CaptureMethod, EnvironmentState
+from kit.sb3.hidden_state import HiddenState
 from kit.sb3.noise_state import NoiseState
 from kit.sb3.replay_log import ReplayLog
 from kit.sb3.wrapper_state import WrapperState
@@ -63,11 +65,15 @@ class ExactState:
         self._environment = EnvironmentState(self._wrappers.base, method)
         self._noise = NoiseState(model)
         self._replay = ReplayLog.of(model)
+        self._hidden = HiddenState(model, self._wrappers.base)
         parts = (self._environment, self._wrappers, self._replay, self._noise)
         reasons = [part.reason for part in parts if part.reason]
         if algorithm_name(model) not in VERIFIED:
             known = ", ".join(name.split(".")[1] for name in VERIFIED)
             reasons.append(f"{type(model).__name__} is not verified to continue exactly ({known} are)")
+        rollouts = type(getattr(model, "rollout_buffer", None))
+        if rollouts.__module__.split(".")[0] not in ("builtins", "stable_baselines3", "sb3_contrib"):
+            reasons.append(f"what a rollout buffer of the kind {rollouts.__name__} remembers is not captured")
         self.reason = "; ".join(reasons) or None
 
     @property
@@ -76,8 +82,12 @@ class ExactState:
         return self.reason is None
 
     def capture(self) -> dict[str, Any]:
-        """Return the whole state as a tree for ``kit.tensors``. It refers to live arrays: snapshot it."""
+        """Return the whole state as a tree for ``kit.tensors``. It refers to live arrays: snapshot it.
+
+        ``reason`` says afterwards if something was seen to change that is not in it.
+        """
         model = self._model
+        self.reason = self.reason or self._hidden.reason
         return {
             "torch": {name: _attribute(model, name).state_dict() for name in self._state_dicts()},
             "tensors": {name: _attribute(model, name) for name in self._plain_tensors()},
@@ -114,6 +124,8 @@ class ExactState:
         model.ep_info_buffer = deque(state["episodes"], maxlen=window)
         model.ep_success_buffer = deque(state["successes"], maxlen=window)
         self._replay.restore(state["replay"])
+        if self._replay.reason is not None and isinstance(model, OffPolicyAlgorithm):
+            model.learning_starts += model.num_timesteps  # its buffer is empty, and filled as at the start
         if state["memory"] is not None:
             recurrent: Any = model
             parts = (tuple(tensor.to(model.device) for tensor in part) for part in state["memory"])
@@ -123,7 +135,7 @@ class ExactState:
             self._wrappers.restore(state["wrappers"]) and self._environment.restore(state["environment"])
         ):
             model._last_obs = None  # learn() then resets the environment: the episode starts anew
-            self.reason = self.reason or self._environment.reason
+        self.reason = self.reason or self._environment.reason
 
     def restore_late(self, state: dict[str, Any]) -> None:
         """Put back what ``learn`` makes anew or uses before its first ``on_rollout_start``; call it there.

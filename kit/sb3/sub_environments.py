@@ -22,9 +22,9 @@ WRAPPERS: dict[type, tuple[str, ...]] = {
 
 def unsupported(env: VecEnv) -> str | None:
     """Return why the state of the environments inside ``env`` cannot be had from them, or None where it can."""
-    if isinstance(env, DummyVecEnv):
+    if type(env) is DummyVecEnv:  # a subclass may remember something itself
         return next((reason for one in env.envs if (reason := _split(one)[2])), None)
-    if not isinstance(env, SubprocVecEnv):
+    if type(env) is not SubprocVecEnv:
         return f"{type(env).__name__} does not say how its environments are reached"
     # Any environment has a class: that of the outermost wrapper, which alone has the state of all of it.
     without = [kind.__name__ for kind in env.get_attr("__class__") if not _tells(kind)]
@@ -58,6 +58,19 @@ def set_states(env: VecEnv, states: list[dict[str, Any]]) -> str | None:
             for i, (kind, state) in enumerate(zip(kinds, states, strict=True))
         ]
     return next((reason for reason in reasons if isinstance(reason, str)), None)
+
+
+def forgotten(env: VecEnv) -> str | None:
+    """Return what replayed environments do not remember of the episodes before, or None."""
+    if isinstance(env, DummyVecEnv):
+        names = [getattr(_split(one)[1], "forgotten", []) for one in env.envs]
+    else:
+        kinds = env.get_attr("__class__")
+        names = [
+            env.get_attr("forgotten", i)[0] for i, kind in enumerate(kinds) if issubclass(kind, Replayable)
+        ]
+    told = ", ".join(sorted({name for some in names for name in some}))
+    return f"replay of an episode does not bring back what came before it ({told})" if told else None
 
 
 def _set_state(env: gymnasium.Env[Any, Any], state: dict[str, Any]) -> str | None:

@@ -94,17 +94,6 @@ class SumoNetwork:
         pairs = zip(self.green_states[before], self.green_states[after], strict=True)
         return "".join("y" if old in "Gg" and new not in "Gg" else old for old, new in pairs)
 
-    def green_lanes(self, phase: int, protected_only: bool = False) -> tuple[int, ...]:
-        """Return the slots of the incoming lanes that may go in ``phase`` (with right of way, if asked)."""
-        signs = "G" if protected_only else "Gg"
-        lanes = (link.lane_in for link in self.links if self.green_states[phase][link.index] in signs)
-        return tuple(sorted({self.lanes_in.index(lane) for lane in lanes}))
-
-    def exit_lanes(self, phase: int) -> tuple[int, ...]:
-        """Return the slots of the outgoing lanes that ``phase`` feeds."""
-        lanes = (link.lane_out for link in self.links if self.green_states[phase][link.index] in "Gg")
-        return tuple(sorted({self.lanes_out.index(lane) for lane in lanes}))
-
 
 def read_network(path: Path) -> SumoNetwork:
     """Read a net with exactly one signalised junction.

@@ -45,7 +45,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return out, train_on("walk", out, *STEPS)
 
 
-HANGS = ("--steps", "3000", "--hang-at", "300", "--soft-limit", "3.5", "--hard-limit", "4.5", *SLOWLY)
+HANGS = ("--steps", "3000", "--hang-at", "50", "--soft-limit", "3.5", "--hard-limit", "4.5", *SLOWLY)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -224,6 +224,7 @@ def endlessly(file: object) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_read_only_disk_keeps_the_checkpoint_before_and_says_so(tmp_path, whole):
     """A run that cannot write its folder ends at once with a StorageError; writable again, it continues."""
     with mounted(tmp_path / "disk", "size=16m") as disk:

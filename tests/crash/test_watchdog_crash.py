@@ -2,6 +2,7 @@
 
 import random
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -10,6 +11,7 @@ import pytest
 from kit.harness.archive import verify
 from kit.harness.lock import FileLock
 from kit.harness.run_folder import RunFolder
+from kit.harness.watchdog import EXIT_HARD_DEADLINE
 from tests.crash.faults import mounted
 from tests.crash.runs import (
     Process,
@@ -74,6 +76,27 @@ def test_a_disk_that_fills_up_is_pruned_and_then_the_run_stops_cleanly(tmp_path)
         assert train_on("walk", out, "--steps", "100000", "--cut-at", str(at + 50))[0] == "stopped"
 
 
+@pytest.mark.slow
+@pytest.mark.slow
+def test_a_disk_that_is_full_to_the_last_byte_ends_the_run_and_loses_nothing_before(tmp_path):
+    """No checkpoint, no summary and no stop's reason can be written; with room again the run ends like one apart."""
+    whole = train_on("walk", tmp_path / "whole", "--steps", "1500")
+    with mounted(tmp_path / "disk", "size=8m") as disk:
+        out = disk / "run"
+        process = start("walk", out, "--steps", "1500", *SLOWLY)
+        wait_for_step(out, 100)
+        wait_until(lambda: any((out / "checkpoints").glob("step-*")), "a checkpoint")
+        with suppress(OSError), (disk / "ballast").open("wb", buffering=0) as ballast:
+            while True:
+                ballast.write(bytes(4096))
+        code, output, _ = finish(process)
+        assert code != 0 or output.split()[0] != "complete"
+        (disk / "ballast").unlink()
+        assert any((out / "checkpoints").glob("step-*"))
+        assert train_on("walk", out, "--steps", "1500") == whole
+        assert (out / "metrics.csv").read_bytes() == (tmp_path / "whole/metrics.csv").read_bytes()
+
+
 def test_a_disk_limit_is_kept_with_the_archive_counted(tmp_path):
     """A folder too big for another archive of itself stops at once, and ends below the limit."""
     out = tmp_path / "run"
@@ -103,7 +126,6 @@ def test_a_hang_is_reported_with_every_stack_before_it_is_ended(tmp_path):
     assert "The run hangs: " in errors
     assert "The run hangs: " in log_of(out)
     assert verify(out / "artifacts.zip").ok
-    assert train_on("walk", out, "--steps", "3000", "--cut-at", "300")[:2] == ["stopped", "300"]
 
 
 @pytest.mark.slow
@@ -157,28 +179,35 @@ def test_a_watchdog_killed_again_and_again_is_given_up_and_training_completes(tm
 
 
 @pytest.mark.slow
-def test_a_watchdog_killed_after_it_asked_for_a_stop_changes_nothing(tmp_path):
-    """The request stays, and the one that takes over does not ask for another reason."""
+def test_a_watchdog_killed_after_it_asked_for_a_stop_is_replaced_by_one_that_keeps_to_it(tmp_path):
+    """The request stays as it is, and the new one ends the run, whose step lasts longer, at the hard deadline."""
     out = tmp_path / "run"
-    process = start(
-        "walk", out, "--steps", "3000", "--soft-limit", "2", "--hang-at", "150", "--hard-limit", "5", *SLOWLY
-    )
+    limits = ("--soft-limit", "4", "--hard-limit", "7")
+    process = start("walk", out, "--steps", "3000", "--pause-s", "60", *limits)
     wait_until(lambda: RunFolder(out).stop_request.exists(), "the request")
     first = watchdog_of(process.pid)
     first.kill()
-    finish(process)
+    assert finish(process)[0] == EXIT_HARD_DEADLINE
     with FileLock(RunFolder(out).watching):
-        assert RunFolder(out).stop_request.read_text() == "soft_deadline"
+        assert read(out)["reason"] == "hard_deadline"
+    assert RunFolder(out).stop_request.read_text() == "soft_deadline"
+    assert "another one takes its place" in log_of(out)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_twice_in_a_row_loses_nothing(tmp_path, number):
-    """The second finds the default handler; whatever it cuts short, the run continues to the same end."""
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_signal_twice_in_a_row_loses_nothing(tmp_path, number, stops):
+    """The second finds the default handler; whatever it cuts short, the run continues to the same end.
+
+    It comes at once, or when the session stops: it is writing its last checkpoint, or finalising.
+    """
     out, whole = tmp_path / "run", tmp_path / "whole"
     process = start("walk", out, "--steps", "900", *SLOWLY)
     wait_for_step(out, 200)
     process.send_signal(number)
+    if stops:
+        wait_until(lambda: "Stopping at step" in log_of(out), "the stop")
     process.send_signal(number)
     finish(process)
     with FileLock(RunFolder(out).watching):

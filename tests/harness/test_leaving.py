@@ -31,6 +31,15 @@ def test_a_signal_is_only_noted_and_the_second_finds_the_handler_of_before():
         signal.signal(signal.SIGTERM, before)
 
 
+def test_a_process_forked_from_a_watched_one_ends_at_sigterm():
+    """The environment of a forked SubprocVecEnv is ended by multiprocessing with a single SIGTERM, and waited for."""
+    code = "import multiprocessing, time\nprocess = multiprocessing.get_context('fork').Process"
+    code += "(target=time.sleep, args=(60,))\nprocess.start()\nprocess.terminate()\nprocess.join(30)"
+    code = f"{LEAVES.format(stop=False)}{code}\nprint(process.exitcode)\nprocess.kill()"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[0] == str(-signal.SIGTERM)
+
+
 def test_stop_gives_every_handler_back():
     """After stop() SIGINT is Python's own again."""
     before = signal.getsignal(signal.SIGINT)

@@ -2,11 +2,13 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
 from kit.errors import RunLockedError, StorageError
 from kit.harness.lock import FileLock
+from tests.crash.faults import mounted
 
 HOLDER = """
 import sys
@@ -63,3 +65,17 @@ def test_an_unwritable_place_is_a_storage_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError, match="cannot be written"):
         FileLock(tmp_path / "file" / "lock").acquire()
+
+
+def test_a_full_disk_keeps_no_lock_from_being_taken(tmp_path):
+    """The file is there and can be locked; that the pid does not fit is no error, and no other pid is in it."""
+    with mounted(tmp_path / "disk", "size=16k") as disk:
+        (disk / "lock").touch()
+        with suppress(OSError), (disk / "ballast").open("wb", buffering=0) as ballast:
+            while True:
+                ballast.write(bytes(4096))
+        first = FileLock(disk / "lock").acquire()
+        with pytest.raises(RunLockedError):
+            FileLock(disk / "lock").acquire()
+        assert (disk / "lock").read_text() == ""
+        first.release()

@@ -287,6 +287,17 @@ def test_a_killed_session_has_its_time_up_to_the_last_heartbeat(folder):
     assert (ledger.entries[0].end, ledger.elapsed_s) == ("x", 30.5)
 
 
+def test_finalising_from_disk_says_why_a_run_is_not_exact(tmp_path):
+    """The reason stands in the newest checkpoint; a run whose process died has it in its summary too."""
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    CheckpointStore(folder.checkpoints, "").save(
+        7, {}, exact=False, extra={"inexact_reason": "threads differ"}
+    )
+    summary = finalise_from_disk(folder, status="failed", reason="x")
+    assert (summary["exact"], summary["inexact_reason"]) == (False, "threads differ")
+
+
 def test_finalising_what_holds_nothing_is_a_failed_run_at_step_0(tmp_path):
     """A run that died before its first checkpoint has a summary and an archive, and cannot be resumed."""
     folder = RunFolder(tmp_path / "run")

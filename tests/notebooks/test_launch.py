@@ -1,10 +1,12 @@
 """What the launcher of a notebook learns from a finished run."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kit.errors import IntegrityError
 from kit.notebooks.launch import Launch, NotebookRun
 from kit.timing.history import read_pairs
 
@@ -47,3 +49,25 @@ def test_a_run_that_is_not_the_one_forecast_teaches_nothing(run: NotebookRun, ot
     """Reduced under pressure, forecast for another total or not at all, stopped, or resumed: no pair."""
     run._learn_from(COMPLETE | other)
     assert read_pairs() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("run.json", {"config_hash": "a", "config": [1]}),
+        ("run.json", {"config_hash": "a", "config": "x"}),
+        ("summary.json", {"status": "complete"}),
+        ("summary.json", {"status": "complete", "reason": 1, "step": "many"}),
+        ("summary.json", {"status": ["complete"]}),
+    ],
+)
+def test_a_run_folder_with_records_of_another_form_is_refused(
+    run: NotebookRun, name: str, content: Any
+) -> None:
+    """A run that came from elsewhere may say anything: an IntegrityError that names the file, nothing started."""
+    run.folder.root.mkdir()
+    run.folder.run_json.write_text(json.dumps({"config_hash": "a", "config": {}}))
+    (run.folder.root / name).write_text(json.dumps(content))
+    with pytest.raises(IntegrityError, match=name):
+        run.run()
+    assert not run.folder.sessions.exists()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import PIPE, Popen, run
 from typing import Any
 
 import psutil
@@ -23,6 +23,7 @@ from kit.harness.store import atomic_write
 from kit.notebooks import NotebookOutcome, run_notebook
 from kit.notebooks.child import NotebookSaver
 from kit.notebooks.locate import repository_root
+from kit.notebooks.runner import environment
 from tests.notebooks.conftest import code
 
 Find = Callable[[str], Path]
@@ -325,3 +326,13 @@ def test_an_output_that_cannot_be_written_is_a_clear_error(fixture_notebook: Fin
             folder.root / "taken" / "executed.ipynb",
             log=folder.root / "log",
         )
+
+
+def test_strings_hash_alike_in_every_session_unless_asked_otherwise(monkeypatch):
+    """Python draws the seed of the hash anew in each process, and with it the order of a set of names."""
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+    command = [sys.executable, "-c", "print(hash('lane'))"]
+    said = [run(command, env=environment({}), stdout=PIPE, check=True).stdout for _ in range(2)]
+    assert said[0] == said[1]
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    assert environment({})["PYTHONHASHSEED"] == "7"

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from typing import Any
 
 import gymnasium
@@ -195,6 +196,19 @@ def test_a_state_captured_otherwise_is_not_restored_and_says_so():
     state = EnvironmentState(DummyVecEnv([Drift]), CaptureMethod("pickle"))
     assert not state.restore({"method": "replay", "states": []})
     assert "captured by replay, and here pickle" in str(state.reason)
+
+
+def test_ctrl_c_does_not_end_the_processes_of_replayed_environments():
+    """They are there until the run has taken its last checkpoint; in the training process Ctrl-C is as it was."""
+    before = signal.getsignal(signal.SIGINT)
+    env = SubprocVecEnv([lambda: Replayable(Drift())], start_method="fork")
+    env.reset()
+    os.kill(env.processes[0].pid, signal.SIGINT)
+    env.step(np.array([1]))
+    env.close()
+    assert signal.getsignal(signal.SIGINT) == before
+    Replayable(Drift())
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 def test_a_process_that_dies_is_an_error_and_none_is_left():

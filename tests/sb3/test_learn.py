@@ -7,8 +7,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
-from stable_baselines3 import DQN, PPO, TD3
+from stable_baselines3 import DQN, PPO, TD3, HerReplayBuffer
 from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.envs import BitFlippingEnv
 from stable_baselines3.common.noise import NormalActionNoise, OrnsteinUhlenbeckActionNoise
 from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecMonitor, VecNormalize
 
@@ -22,6 +23,7 @@ from kit.sb3.environment_state import EnvironmentState
 from kit.sb3.state import ExactState
 from kit.traffic.scenarios import load_scenario
 from tests.crash.runs import contents, read
+from tests.crash.trainer import stop_at
 from tests.sb3.environments import Clocked
 
 SMALL: dict[str, Any] = {"policy_kwargs": {"net_arch": [8]}}
@@ -221,6 +223,18 @@ def test_an_environment_is_captured_by_the_first_way_that_works(make, method):
     state = EnvironmentState(make())
     assert state.method == method
     assert (state.reason is None) == (method != "none")
+
+
+def test_a_replay_buffer_that_is_not_captured_is_filled_anew_before_training_goes_on(tmp_path):
+    """Hindsight replay cannot be drawn from before an episode has ended; the run resumes all the same, inexactly."""
+    settings: dict[str, Any] = {"replay_buffer_class": HerReplayBuffer, "learning_starts": 20, **SMALL}
+    for stop in (60, None):
+        with open_session(tmp_path / "run", 120) as session:
+            if stop:
+                stop_at(session, stop)
+            model: Any = learn(session, DQN, "MultiInputPolicy", lambda: BitFlippingEnv(8), **settings)
+    summary = read(tmp_path / "run")
+    assert (summary["status"], summary["exact"], model.learning_starts) == ("complete", False, 20 + 60)
 
 
 class OtherBuffer(ReplayBuffer):

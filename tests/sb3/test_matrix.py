@@ -123,7 +123,7 @@ ITEMS: list[tuple[Cell, str]] = [
 def test_without_one_item_of_the_state_a_resumed_run_differs(tmp_path, monkeypatch, needing, item):
     """Left as a freshly made model has it, any item shows in the weights or in the rows: the comparison can fail."""
     whole = train(needing, tmp_path / "whole")
-    train(needing, tmp_path / "cut", 96)
+    train(needing, tmp_path / "cut", 64)
     shutil.copytree(tmp_path / "cut", tmp_path / "forgetful")
     assert train(needing, tmp_path / "cut") == whole
     forget(monkeypatch, item)
