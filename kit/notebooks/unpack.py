@@ -16,6 +16,7 @@ from kit.harness.manifest import STEP_FOLDER, verify_checkpoint
 from kit.harness.run_folder import OWN, RunFolder
 from kit.harness.store import sha256_file
 from kit.harness.unpack import DAMAGE, checked_members, extract, open_archive, read_sums, sums_in
+from kit.notebooks.locate import notebook_names
 
 MOST_FACTS = 16 * 2**20
 """Bytes of run.json: what is larger is none."""
@@ -77,12 +78,16 @@ def _fault_of(path: Path) -> str | None:
 
 
 def _command(notebook: str, facts: dict[str, Any], run_dir: Path) -> str:
-    """Return the command that continues the run, with the settings that were given when it was launched."""
+    """Return the command that continues the run, with the settings that were given when it was launched.
+
+    Where a notebook lies that has no name in ``notebooks/`` is not in the archive: the user fills that in.
+    """
+    named = notebook if notebook in notebook_names() else f"PATH/TO/{notebook}.ipynb"
     given = facts.get("notebook_parameters")
     settings = given if isinstance(given, dict) else {}
     words = [f"--set {shlex.quote(f'{name}={value}')}" for name, value in settings.items()]
     return " ".join(
-        ["python validation_cli.py run", shlex.quote(notebook), *words, "--out", shlex.quote(str(run_dir))]
+        ["python validation_cli.py run", shlex.quote(named), *words, "--out", shlex.quote(str(run_dir))]
     )
 
 

@@ -71,7 +71,9 @@ def summary_text(summary: Mapping[str, Any], run_dir: str) -> str:
     if summary.get("inexact_reason"):
         lines.append(f"Resume is not exact: {summary['inexact_reason']}.")
     if summary.get("resumable"):
-        lines.append("The same command again continues it.")
+        short = str(summary.get("reason", "")).partition(":")[0]
+        more = f" with more {short}" if short in ("memory", "disk") else ""
+        lines.append(f"The same command again{more} continues it.")
     lines.append(f"{run_dir}/report.html   {run_dir}/artifacts.zip")
     return "\n".join(lines)
 

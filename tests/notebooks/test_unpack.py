@@ -66,7 +66,7 @@ def test_a_run_is_unpacked_and_its_continuation_named(run):
         ("step-000000001", None),
         ("step-000000002", None),
     ]
-    assert found["continue_with"].endswith(f"run cart --set seed=3 --out {run.parent / 'cart'}")
+    assert found["continue_with"].endswith(f"run PATH/TO/cart.ipynb --set seed=3 --out {run.parent / 'cart'}")
     assert found["continue_with"] in unpack_text(found)
     assert CheckpointStore(run.parent / "cart" / "checkpoints", "h").newest().step == 2
     with pytest.raises(UsageError, match="not an empty folder"):
