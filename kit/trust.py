@@ -74,8 +74,8 @@ def refuse_pickled(reference: CheckpointRef, tree: Any, *, trust: bool, origin: 
     key = f" (this machine's key cannot say: {origin.reason})" if origin.reason else ""
     raise UntrustedError(
         f"{reference.path} was not written by this machine's own runs{key}, and the {what} in it is pickled: opening "
-        "it would run whatever code is in it. Nothing of the run was changed. If you know where it comes from, give --trust "
-        "(in a notebook: TrainingSession.open(..., trust=True)); --fresh starts anew."
+        "it would run whatever code is in it. Nothing of the run was changed. If you know where it comes from, "
+        "give --trust (in a notebook: TrainingSession.open(..., trust=True)); --fresh starts anew."
     )
 
 
