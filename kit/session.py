@@ -12,7 +12,8 @@ from typing import Any
 
 from kit.companions import Companions, leaving_watch
 from kit.ending import Ending
-from kit.errors import ConfigMismatchError, UntrustedError, UsageError
+from kit.errors import ConfigMismatchError, IntegrityError, UntrustedError, UsageError
+from kit.harness.checkpoints import CheckpointStore
 from kit.harness.clock import SYSTEM_CLOCK, Clock
 from kit.harness.lock import FileLock
 from kit.harness.outputs import RobustOutputManager
@@ -195,7 +196,7 @@ class TrainingSession:
         """Where a check refuses the run that is there, nothing of this session may reach its folder."""
         try:
             check()
-        except (ConfigMismatchError, UntrustedError):
+        except (ConfigMismatchError, UntrustedError, IntegrityError):
             self.closed = True
             self.let_go()
             raise
@@ -213,10 +214,16 @@ class TrainingSession:
     # Training
 
     def restore(self) -> Any | None:
-        """Return the tree of the newest trusted checkpoint that verifies, or None; rows after its step are dropped."""
+        """Return the tree of the newest trusted checkpoint that verifies, or None; rows after its step are dropped.
+
+        Raises:
+            UntrustedError: it holds pickled state that this machine did not write.
+            IntegrityError: there are checkpoints, and none can be read; nothing is changed.
+        """
         if self.closed:
             raise UsageError("The session is closed: open another one, which continues the run.")
         self._refuse(lambda: refuse_untrusted(self))
+        self._refuse(CheckpointStore(self.folder.checkpoints, self.record_of_run.config_hash).refuse_broken)
         tree = self.keeper.restore()
         if self.trained:  # no boundary comes any more
             self.companions.heartbeat.reached(self.step)

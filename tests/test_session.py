@@ -10,7 +10,14 @@ import pytest
 import torch
 
 from kit import TrainingSession
-from kit.errors import ConfigMismatchError, RunLockedError, StorageError, UnknownNameError, UsageError
+from kit.errors import (
+    ConfigMismatchError,
+    IntegrityError,
+    RunLockedError,
+    StorageError,
+    UnknownNameError,
+    UsageError,
+)
 from kit.harness.cadence import Cadence
 from kit.harness.clock import SYSTEM_CLOCK, ManualClock
 from kit.harness.deadline import Deadline, Limits
@@ -200,6 +207,25 @@ def test_a_loop_that_is_left_and_begun_again_tells_whether_it_is_exact(tmp_path,
     assert np.array_equal(walk.at, whole.at) is exact
     with pytest.raises(UsageError, match="The session is closed"):
         next(session.steps())
+
+
+def test_a_run_of_which_no_checkpoint_can_be_read_is_not_begun_anew(stopped):
+    """It is refused with the faults and the way out, and nothing changes; --fresh moves it aside."""
+    folders = list((stopped / "checkpoints").glob("step-*"))
+    for folder in folders:
+        (folder / "state.json").write_bytes(b"{}")
+    before = contents(stopped)
+    with (
+        pytest.raises(IntegrityError, match=r"begins anew would drop its rows.*--fresh") as refused,
+        open_session(stopped) as session,
+    ):
+        session.restore()
+    assert sorted(refused.value.bad) == sorted(folder.name for folder in folders)
+    after = contents(stopped)
+    assert {name for name in before if after[name] != before[name]} <= {"logs/run.log"}
+    with open_session(stopped, fresh=True) as session:
+        walk_on(session)
+    assert read(stopped)["status"] == "complete"
 
 
 def test_a_keyboard_interrupt_stops(tmp_path):

@@ -165,6 +165,21 @@ class CheckpointStore:
                     skipped(path, f"it was written by configuration {reference.config_hash}")
         return foreign
 
+    def refuse_broken(self) -> None:
+        """Refuse to begin anew where checkpoints are and none of them can be read: the run's rows would be dropped.
+
+        Raises:
+            IntegrityError: names each with what is wrong with it, and the way out.
+        """
+        faults: dict[str, str] = {}
+        if self.newest(lambda path, why: faults.update({path.name: why})) is None and faults:
+            told = "; ".join(f"{name}: {why}" for name, why in faults.items())
+            raise IntegrityError(
+                f"None of the checkpoints in {self.root} can be read, and a run that begins anew would drop its rows. "
+                f"Nothing was changed; --fresh moves the run aside and starts another. {told}",
+                faults,
+            )
+
     def load(self, reference: CheckpointRef) -> dict[str, bytes]:
         """Return the data files of a checkpoint by name; the bytes handed out are the ones that were checked.
 

@@ -35,6 +35,8 @@ from kit.harness.watchdog import HANG, READY, STOP_HARD, STOP_SOFT, request_stop
 
 LOOK_EVERY_S = 0.5
 GRACE_S = 1.0
+KILL_TAKES_S = 10.0
+GONE_LOOK_S = 0.02
 
 
 class Watch:
@@ -152,14 +154,21 @@ class Watch:
         process = self._process
         if process is None:
             return
-        try:
-            process.wait(timeout=GRACE_S)
-        except psutil.TimeoutExpired:
-            if self._hang is None:
-                self._dump("the hard deadline came, and the interpreter does not answer")
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-            process.wait(timeout=10)
+        if self._gone(GRACE_S):
+            return
+        if self._hang is None:
+            self._dump("the hard deadline came, and the interpreter does not answer")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+        self._gone(KILL_TAKES_S)
+
+    def _gone(self, within_s: float) -> bool:
+        """Wait until the training process is dead, reaped or not: its parent may never ask for it."""
+        for _ in range(round(within_s / GONE_LOOK_S)):
+            if not self.alive():
+                return True
+            select.select([], [], [], GONE_LOOK_S)
+        return not self.alive()
 
     def finalise(self, status: str, reason: str) -> None:
         """Make layer 3 from what is on disk."""
