@@ -193,7 +193,8 @@ def test_an_error_fails_the_run_and_keeps_its_checkpoint(tmp_path):
 @pytest.mark.parametrize(("left_at", "exact"), [(5, False), (25, True)])
 def test_a_loop_that_is_left_and_begun_again_tells_whether_it_is_exact(tmp_path, left_at, exact):
     """It goes on from its newest checkpoint; before the first one there is nothing to go back to, and it says so."""
-    whole = walk_on(open_session(tmp_path / "whole"))
+    with open_session(tmp_path / "whole") as session:
+        whole = walk_on(session)
     np.random.seed(0)
     walk, session = Walk(1), open_session(tmp_path / "twice")
     session.register(walk=walk)
