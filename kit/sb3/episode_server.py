@@ -11,7 +11,6 @@ training process dies, and also when their parent is gone (some other process ma
 from __future__ import annotations
 
 import os
-import random
 import select
 import signal
 import socket
@@ -22,6 +21,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import cloudpickle  # type: ignore[import-untyped]
+
+from kit.randomness import seed_generators
 
 ORPHAN_CHECK_S = 2.0
 
@@ -79,15 +80,6 @@ def _serve(channel: Connection, make_env: Callable[[], Any]) -> None:
                 return
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the training process has ended the episode, or is gone
-
-
-def seed_generators(seed: int) -> None:
-    """Seed the global generators of the libraries that are loaded."""
-    random.seed(seed)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed % 2**32)
-    if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(seed)
 
 
 def _wait(channel: Any, parent: int) -> bool:

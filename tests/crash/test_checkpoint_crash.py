@@ -114,7 +114,10 @@ def test_killed_at_every_file_call(tmp_path, kind, count):
         assert_survives_a_kill_at(kind, tmp_path / f"{count}-{index}", call, when, count)
 
 
-def _fail_at(kind: str, tmp_path: Path, name: str, call: str, when: int, error: str) -> None:
+def assert_survives_a_failure_at(
+    kind: str, tmp_path: Path, name: str, call: str, when: int, error: str
+) -> None:
+    """The save at which a call fails ends with a StorageError and leaves nothing half-written; the run resumes."""
     folder = tmp_path / name
     folder.mkdir()
     failed = run_with_fault(need_strace(), kind, folder, 3, call, f"error={error}:when={when}")
@@ -131,7 +134,9 @@ def test_a_failed_fsync_and_a_full_disk_keep_the_checkpoints_before(tmp_path, ki
     folder.mkdir()
     points = calls_of_the_last_save(need_strace(), kind, folder, 3)
     for call, error in (("fsync", "EIO"), ("write", "ENOSPC")):
-        _fail_at(kind, tmp_path, call, call, next(number for name, number in points if name == call), error)
+        assert_survives_a_failure_at(
+            kind, tmp_path, call, call, next(number for name, number in points if name == call), error
+        )
 
 
 @pytest.mark.slow
@@ -144,7 +149,9 @@ def test_every_failed_fsync_write_and_rename(tmp_path, kind):
     commit = next(index for index, (call, _) in enumerate(points) if call == "rename")
     for index, (call, when) in enumerate(points[: commit + 2]):
         if call in ("fsync", "write", "rename"):
-            _fail_at(kind, tmp_path, str(index), call, when, "ENOSPC" if call == "write" else "EIO")
+            assert_survives_a_failure_at(
+                kind, tmp_path, str(index), call, when, "ENOSPC" if call == "write" else "EIO"
+            )
 
 
 def test_a_full_and_then_read_only_disk(tmp_path):
