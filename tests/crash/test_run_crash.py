@@ -45,7 +45,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return out, train_on("walk", out, *STEPS)
 
 
-HANGS = ("--steps", "3000", "--hang-at", "50", "--soft-limit", "3.5", "--hard-limit", "4.5", *SLOWLY)
+# It hangs after half a second, when a checkpoint has long been written: the writer waits for the lock from then on.
+HANGS = ("--steps", "3000", "--hang-at", "250", "--soft-limit", "3.5", "--hard-limit", "4.5", *SLOWLY)
 
 
 @pytest.fixture(scope="module", autouse=True)
