@@ -38,7 +38,7 @@ DQN: dict[str, Any] = {
 PPO: dict[str, Any] = {"n_steps": 240, "batch_size": 480, "n_epochs": 5, "gamma": 0.97, **SMALL}
 SAC: dict[str, Any] = {"buffer_size": 1_000_000, "learning_starts": 200, "batch_size": 64, **SMALL}
 WORKLOADS: dict[str, tuple[dict[str, Any], int]] = {
-    "DQN": (DQN, 60_000),
+    "DQN": (DQN, 180_000),
     "PPO": (PPO, 300_000),
     "SAC": (SAC, 6_000),
 }

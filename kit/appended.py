@@ -13,33 +13,34 @@ from kit.errors import IntegrityError
 from kit.harness.segment_format import Frame
 from kit.harness.segments import Append
 
-FRAME_BYTES = 16 * 2**20
-"""A frame holds about this many bytes: what is in memory twice, at most, while rows are written or read."""
+FRAME_BYTES = 2**20
+"""A frame holds about this many bytes: so few that the same memory serves all of them, which costs half the time."""
+
+ReadRows = Callable[[int, int], Mapping[str, np.ndarray]]
+"""Returns rows [start, end) by name, each array of shape (end - start, …); may raise StorageError: they are gone."""
 
 
 class AppendedRows(Append):
     """A leaf of a checkpoint's tree: rows [start, end) of the log ``log``, of which [keep_from, end) is needed.
 
-    ``arrays`` maps a name to an array of shape (end - start, …), a copy that nobody changes any more. Whoever
+    ``read`` is asked for them a part at a time, in order, from the thread that writes; a row has ``row_bytes``. Whoever
     captured it reads ``committed`` later: only then are the rows on disk and need not be handed over again.
     """
 
     def __init__(
-        self, log: str, start: int, end: int, keep_from: int, arrays: Mapping[str, np.ndarray]
+        self, log: str, start: int, end: int, keep_from: int, row_bytes: int, read: ReadRows
     ) -> None:
         super().__init__(log, start, end, keep_from)
-        self.arrays = arrays
+        self._each = max(1, FRAME_BYTES // max(1, row_bytes))
+        self._read = read
 
     def frames(self) -> Iterator[Frame]:
-        """Yield the rows as safetensors, some 16 MiB at a time; at the end the arrays are let go of."""
-        row_bytes = sum(array[:1].nbytes for array in self.arrays.values())
-        each = max(1, FRAME_BYTES // max(1, row_bytes))
-        for start in range(self.start, self.end, each):
-            end = min(start + each, self.end)
-            part = slice(start - self.start, end - self.start)
-            rows = {name: np.ascontiguousarray(array[part]) for name, array in self.arrays.items()}
+        """Yield the rows as safetensors, some FRAME_BYTES at a time; at the end their source is let go of."""
+        for start in range(self.start, self.end, self._each):
+            end = min(start + self._each, self.end)
+            rows = {name: np.ascontiguousarray(array) for name, array in self._read(start, end).items()}
             yield Frame(start, end, save_safetensors(rows))
-        self.arrays = {}  # the workload keeps this object until its next checkpoint, for what became of it
+        del self._read  # the workload keeps this object until its next checkpoint, for what became of it
 
 
 @dataclass(frozen=True)

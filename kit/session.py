@@ -38,7 +38,8 @@ QUICK_SHARE = 20
 class TrainingSession:
     """One session on one run: opens or resumes it, keeps it safe, ends it in time, finalises it.
 
-    Make it with ``open``. Steps are environment steps, summed over parallel environments. A session counts as
+    Make it with ``open``. Steps are environment steps, summed over parallel environments; it trains up to
+    ``total_timesteps``, which is the planned total, or few of them in a quick test. A session counts as
     ``trained`` once its total was reached; a ``stopping`` one is continued by the next session on the same folder.
     """
 
@@ -55,7 +56,7 @@ class TrainingSession:
         if isinstance(total_timesteps, bool) or total_timesteps < 1:
             raise UsageError(f"total_timesteps must be at least 1, not {total_timesteps!r}.")
         self.options, self.quick_test, self.clock = options, quick_test, clock
-        self.requested_timesteps = total_timesteps
+        self.requested_timesteps = self.total_timesteps = total_timesteps
         self.seed = int(config.get("seed", 0))
         if self.seed < 0:
             raise UsageError(f"seed must be zero or more, not {self.seed}.")
@@ -115,6 +116,7 @@ class TrainingSession:
             on_pressure=options.on_pressure,
             tiers=options.tiers,
         )
+        self._plan_total()
         self._pressure = Pressure(self.scaler, deadline)
         self.pace = Pace(folder, deadline, every_boundary=options.cadence.checkpoint_every_steps is not None)
         self.ledger = SessionLedger(folder)
@@ -123,12 +125,11 @@ class TrainingSession:
         self.companions = Companions(self, leaving_watch(self))
         self.log, self.figures = self.companions.log, self.companions.figures
         self.watchdog = self.companions.watchdog
+        self._reached = self.companions.heartbeat.reached
 
-    @property
-    def total_timesteps(self) -> int:
-        """Environment steps this session trains up to: the planned total, few of them in a quick test."""
+    def _plan_total(self) -> None:
         total = self.scaler.total_timesteps
-        return min(self._quick_total, total) if self.quick_test else total
+        self.total_timesteps = min(self._quick_total, total) if self.quick_test else total
 
     @property
     def metrics_every(self) -> int:
@@ -204,6 +205,7 @@ class TrainingSession:
     def quick_steps(self, steps: int) -> None:
         """Say how few environment steps measure every phase."""
         self._quick_total = max(1, steps)
+        self._plan_total()
 
     def inexact(self, reason: str | None) -> None:
         """Say why a resumed run does not continue bit for bit (None: it does); the summary repeats it."""
@@ -226,7 +228,7 @@ class TrainingSession:
         self._refuse(CheckpointStore(self.folder.checkpoints, self.record_of_run.config_hash).refuse_broken)
         tree = self.keeper.restore()
         if self.trained:  # no boundary comes any more
-            self.companions.heartbeat.reached(self.step)
+            self._say_where(self.step)
         return tree
 
     def boundary(self, step: int, capture: Capture) -> bool:
@@ -236,7 +238,7 @@ class TrainingSession:
         a second (at every boundary where checkpoints go by steps).
         """
         self.step = step
-        self.companions.heartbeat.reached(step)
+        self._reached(step)
         return not self.pace.look_due() or self._look(step, capture)
 
     def _look(self, step: int, capture: Capture) -> bool:
@@ -244,7 +246,9 @@ class TrainingSession:
         outputs.poll()
         self.log.step(step)
         if self._pressure.observe(step, self.pace.longest_gap_s):
+            self._plan_total()
             self._write_record()
+        self.companions.heartbeat.under_way()
         self.companions.beat(self.timer.current)
         self.companions.make_room(outputs)
         wish = self.pace.stop_wish()
@@ -257,6 +261,10 @@ class TrainingSession:
             self.keeper.export(step)
         return True
 
+    def _say_where(self, step: int) -> None:
+        self._reached(step)
+        self.companions.heartbeat.under_way()
+
     def _stop(self, step: int, reason: str, capture: Capture) -> None:
         logger.info("Stopping at step %s: %s. The next session continues from here.", f"{step:,}", reason)
         self.stopping, self.reason = True, reason
@@ -265,7 +273,7 @@ class TrainingSession:
     def training_done(self, step: int, capture: Capture) -> None:
         """The total was reached: take the last checkpoint; what follows (evaluation) can be done again from it."""
         self.step, self.keeper.trained = step, True
-        self.companions.heartbeat.reached(step)
+        self._say_where(step)
         self.ending.keep(step, capture)
 
     def record_row(self, step: int, metrics: Mapping[str, Any]) -> None:

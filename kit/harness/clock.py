@@ -39,9 +39,8 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clocks."""
 
-    def monotonic(self) -> float:
-        """Seconds on ``CLOCK_MONOTONIC``, shared by all processes of one boot."""
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
+    """Seconds on ``CLOCK_MONOTONIC``, shared by all processes of one boot; read on hot paths, so without a detour."""
 
     def wall(self) -> float:
         """Seconds since 1970-01-01 UTC."""

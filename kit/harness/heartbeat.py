@@ -10,7 +10,9 @@ import contextlib
 import mmap
 import os
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -18,7 +20,7 @@ from kit.errors import StorageError
 
 _MAGIC = b"kitbeat2"
 _LAYOUT = struct.Struct("<8sQ?Qddd24s?")
-_AT_STEP, _STEP = 8, struct.Struct("<Q?")
+_AT_STEP, _AT_UNDER_WAY = slice(8, 16), 16
 _AT_REST, _REST = 17, struct.Struct("<Qddd24s")
 _AT_WRITING = _LAYOUT.size - 1
 
@@ -54,6 +56,9 @@ class Heartbeat:
             os.close(self._file)
             raise StorageError(f"The run folder cannot be written: {path}: {error.strerror}.") from error
         self._map = mmap.mmap(self._file, _LAYOUT.size)
+        self._steps = memoryview(self._map)[_AT_STEP].cast("Q")
+        self.reached: Callable[[int], None] = partial(self._steps.__setitem__, 0)
+        """Says that the run is at a step; for hot paths: no time, no phase, and no line of Python."""
 
     def beat(self, step: int, total_steps: int, now_s: float, phase: str, end_s: float = 0.0) -> None:
         """Say where the run stands at ``now_s``; nothing after ``close``."""
@@ -61,12 +66,12 @@ class Heartbeat:
             return
         text = phase.encode()[:24]
         _REST.pack_into(self._map, _AT_REST, total_steps, now_s, self._began_s, end_s, text)
-        self._map[_AT_STEP : _AT_STEP + 8] = step.to_bytes(8, "little")
+        self._steps[0] = step
         self._map[: len(_MAGIC)] = _MAGIC  # last: a first record that is not whole is none
 
-    def reached(self, step: int) -> None:
-        """Say that the run is under way at this step; for hot paths, without the time or the phase."""
-        _STEP.pack_into(self._map, _AT_STEP, step, True)
+    def under_way(self) -> None:
+        """Say that the run has begun: what it does from here on is lost with it."""
+        self._map[_AT_UNDER_WAY] = True
 
     def writing(self, on: bool) -> None:
         """Say that a checkpoint is being written, or no longer; from any thread, also after ``close``."""
@@ -76,6 +81,7 @@ class Heartbeat:
     def close(self) -> None:
         """Unmap; the file stays for those who want to know where the run ended."""
         if not self._map.closed:
+            self._steps.release()
             self._map.close()
             os.close(self._file)
 

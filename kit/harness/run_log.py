@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from kit.harness.throttle import LogThrottle
+from kit.harness.throttle_gates import StepWindow
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
@@ -16,6 +17,8 @@ class RunLog:
     def __init__(self, path: Path, *, throttled: bool = True) -> None:
         self.path = path
         self._throttle = LogThrottle() if throttled else None
+        self.steps = self._throttle.steps if self._throttle is not None else StepWindow()
+        """At which step ``step`` has to be called next; for hot paths."""
         self._handler: logging.FileHandler | None = None
         self._began_bytes = 0
         self._level = logging.NOTSET

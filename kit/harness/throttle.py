@@ -112,6 +112,7 @@ class LogThrottle:
         self._streams: dict[str, ThrottledStream] = {}
         self._logger: logging.Logger | None = None
         self._known: list[logging.Handler] = []
+        self.steps = self._table.steps
         self._step: int | None = None
         self._steps = 0
         self._reported = 0
@@ -189,12 +190,16 @@ class LogThrottle:
         self.uninstall()
 
     def step(self, step: int) -> None:
-        """Tell the current environment step: what the rules by steps go by, and the base of lines a step."""
+        """Tell the current environment step: what the rules by steps go by, and the base of lines a step.
+
+        On a hot path it is enough to tell a step from ``steps.next`` on.
+        """
         if step == self._step:
             return
         self._steps += step - self._step if self._step is not None and step > self._step else 1
         self._step = step
-        self._table.tell_step(step)
+        if not self.steps.told <= step < self.steps.next:
+            self._table.tell_step(step)
         if self._logger and self._logger.handlers != self._known:
             self._attach_all(self._logger)
 

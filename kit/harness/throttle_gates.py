@@ -17,6 +17,15 @@ _DIGITS = re.compile(r"\d+")
 _MAX_SUBJECTS = 64
 
 
+class StepWindow:
+    """The steps that gates need not be told, from ``told`` on and below ``next``: they open and close none."""
+
+    __slots__ = ("next", "told")
+
+    def __init__(self) -> None:
+        self.told = self.next = 0
+
+
 class EveryGate(Gate):
     """``EveryN``: opens once in a block of steps, or of calls as long as no step is told."""
 
@@ -27,6 +36,14 @@ class EveryGate(Gate):
         self._step: int | None = None
         self._opened: int | None = None  # the step of this block in which lines passed
         self._room = BLOCK_LINES
+        self.steps = StepWindow()
+
+    @property
+    def next_step(self) -> int:
+        """The step at which the gate opens again, if no line passes before."""
+        if not self._by_steps or self._step is None:
+            return NEVER
+        return (self._step // self._n + 1) * self._n
 
     def tell_step(self, step: int) -> None:
         """Open the gate in a new block of steps, close it after the first step that used it."""
@@ -44,6 +61,8 @@ class EveryGate(Gate):
         if self._step is None:
             self.due = number + self._n if self._n > 1 else 0
             return True
+        if self._opened is None:
+            self.steps.next = 0  # the step after this one closes the gate
         self._opened = self._step
         self._room -= 1
         if self._room <= 0:

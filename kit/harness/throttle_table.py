@@ -10,8 +10,8 @@ from threading import get_ident
 from typing import Any
 
 from kit.errors import UnknownNameError, UsageError
-from kit.harness.throttle_gate import BLOCK_LINES, Counts, Gate, Guard, Held, Sink
-from kit.harness.throttle_gates import EveryGate, make_gate
+from kit.harness.throttle_gate import BLOCK_LINES, NEVER, Counts, Gate, Guard, Held, Sink
+from kit.harness.throttle_gates import EveryGate, StepWindow, make_gate
 from kit.harness.throttle_rules import Rule, canonical_tag, parse_rule
 
 UNTAGGED = "(untagged)"
@@ -40,6 +40,7 @@ class GateTable:
         self._by_spelling: dict[str, Gate] = {}
         self._initials: frozenset[str] = frozenset()  # of bare tags, to pass over most lines quickly
         self._stepped: tuple[EveryGate, ...] = ()
+        self.steps = StepWindow()
         self.untagged = self._make(UNTAGGED, default)
         for tag, rule in rules.items():
             self.add(tag, rule)
@@ -131,8 +132,11 @@ class GateTable:
 
     def tell_step(self, step: int) -> None:
         """Tell the gates that go by environment steps the current one."""
-        for gate in self._stepped:
-            gate.tell_step(step)
+        with self.lock:
+            for gate in self._stepped:
+                gate.tell_step(step)
+            self.steps.told = step
+            self.steps.next = min((gate.next_step for gate in self._stepped), default=NEVER)
 
     def counts(self) -> dict[str, Counts]:
         """Return the counts of every tag that has a rule, and of the untagged lines."""
@@ -145,7 +149,9 @@ class GateTable:
     def _make(self, tag: str, rule: Rule | str | None) -> Gate:
         gate = make_gate(tag, parse_rule(rule) if isinstance(rule, str) else rule, self._clock, self.lock)
         if isinstance(gate, EveryGate):
+            gate.steps = self.steps
             self._stepped = (*self._stepped, gate)
+            self.steps.next = 0
         return gate
 
     def _all(self) -> list[Gate]:

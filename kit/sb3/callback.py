@@ -37,8 +37,8 @@ class SessionCallback(BaseCallback):
         self._state = state
         self._evaluation = evaluation
         self._restored = restored
-        self._tell = session.log.step
         self._go = True
+        self._log_steps = session.log.steps
         self._timer = session.timer
         self._updates = 0
         self._steps = 0
@@ -72,20 +72,23 @@ class SessionCallback(BaseCallback):
         self._whole_rollouts = isinstance(self.model, OnPolicyAlgorithm)
         self._timer.count_with(self._account)
 
-    def _on_rollout_start(self) -> None:
+    def on_rollout_start(self) -> None:
+        """Measure, keep safe and stop, as is due. Where a rollout is one step, this runs as often as one."""
         step = self.model.num_timesteps
         if self._restored is not None:
             self._state.restore_late(self._restored["model"])
             self._restored = None
         elif step >= self._next:
             self.measure()
-        self._tell(step)
+        if step >= self._log_steps.next:
+            self._session.log.step(step)
         # A reduced total may lie before the one that SB3 was given.
         if not self._session.boundary(step, self.capture) or step >= self._session.total_timesteps:
             self._go = False
         self._timer.switch("rollout" if step >= self._starts else "collect")
 
-    def _on_rollout_end(self) -> None:
+    def on_rollout_end(self) -> None:
+        """What follows is the update."""
         self._timer.switch("update")
 
     def _account(self) -> None:

@@ -1,4 +1,9 @@
-"""The replay buffer as a log: a checkpoint copies and writes the transitions that came since the last one."""
+"""The replay buffer as a log: a checkpoint writes the transitions that came since the last one.
+
+Nothing is copied where that is not needed: a transition stays in the ring until the ring comes round to it, which is
+long after it has been written. Whether it did stay is looked at after each read; rows that were overtaken are never
+written, and the checkpoint fails instead.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,8 @@ from stable_baselines3.common import buffers
 from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
-from kit.appended import AppendedRows
+from kit.appended import AppendedRows, ReadRows
+from kit.errors import StorageError
 from kit.harness.segments import SMALL_BYTES
 
 LOGGED = {ReplayBuffer, DictReplayBuffer, getattr(buffers, "NStepReplayBuffer", ReplayBuffer)}
@@ -59,9 +65,25 @@ class ReplayLog:
         oldest = max(0, rows - buffer.buffer_size)
         gapless = self._logged is not None and oldest <= self._logged <= rows
         start = self._logged if gapless and self._logged is not None else oldest
-        copies = {name: _copied(array, start, rows) for name, array in arrays.items()}
-        self._last = AppendedRows(LOG, start, rows, oldest, copies)
+        left = (
+            start + buffer.buffer_size - rows
+        )  # slots to be filled before the first of these rows is overwritten
+        read = self._live if left >= buffer.buffer_size // 2 else _copies(arrays, start, rows)
+        row_bytes = sum(array[:1].nbytes for array in arrays.values())
+        self._last = AppendedRows(LOG, start, rows, oldest, row_bytes, read)
         return {**place, "rows": self._last, "ahead": _ahead(buffer)}
+
+    def _live(self, start: int, end: int) -> dict[str, np.ndarray]:
+        """Return rows [start, end), from the writing thread, while training adds to the ring."""
+        assert self._buffer is not None
+        rows = {name: _copied(array, start, end) for name, array in _arrays(self._buffer).items()}
+        # A step is counted before its row is added, and with optimize_memory_usage a row reaches into the next slot.
+        if self._steps() + 1 > start + self._buffer.buffer_size:
+            raise StorageError(
+                f"The replay buffer of {self._buffer.buffer_size:,} slots has overwritten transitions before they were "
+                "written: the disk is too slow for it."
+            )
+        return rows
 
     def _rows_added(self, buffer: ReplayBuffer) -> int | None:
         """Return the slots ever filled; None where the ring does not stand where they would have led it."""
@@ -121,6 +143,12 @@ def _filled(buffer: ReplayBuffer) -> int:
 def _ahead(buffer: ReplayBuffer) -> dict[str, np.ndarray]:
     """Return the observation that lies in a slot whose transition is still to come (optimize_memory_usage)."""
     return {"observations": buffer.observations[buffer.pos]} if buffer.optimize_memory_usage else {}
+
+
+def _copies(arrays: dict[str, np.ndarray], start: int, end: int) -> ReadRows:
+    """Copy rows [start, end) now; return what hands them out."""
+    copies = {name: _copied(array, start, end) for name, array in arrays.items()}
+    return lambda first, last: {name: array[first - start : last - start] for name, array in copies.items()}
 
 
 def _copied(ring: np.ndarray, start: int, end: int) -> np.ndarray:

@@ -80,7 +80,7 @@ class PhaseTimer:
         current.total_s += elapsed
         current.count += count
         self._since = now
-        phase = self._phase(name)
+        phase = self.phases.get(name) or self._phase(name)
         sample = phase.visits % CPU_SAMPLE_EVERY == 0
         phase.visits += 1
         if sample or self._cpu_since is not None:

@@ -38,6 +38,7 @@ def test_steps_and_writes_are_told_apart_from_beats(tmp_path):
     with Heartbeat(tmp_path / "beat", 5.0) as heart:
         heart.beat(7, 90, 6.5, "rollout", 8.25)
         heart.reached(8)
+        heart.under_way()
         heart.writing(True)
         assert read_beat(tmp_path / "beat") == Beat(8, 90, 6.5, 5.0, 8.25, "rollout", True, True)
         heart.beat(9, 90, 7.5, "update")

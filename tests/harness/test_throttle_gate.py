@@ -99,6 +99,24 @@ def test_every_n_is_aligned_whatever_the_stride_or_the_start() -> None:
     assert shown == [1_340, 1_404, 1_500, 1_604]
 
 
+@given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["", "A", "B", "AAB"])), max_size=60))
+def test_a_step_before_the_next_that_counts_need_not_be_told(walk: list[tuple[int, str]]) -> None:
+    """Told only from ``steps.next`` on, as hot paths do, the same lines pass as when every step is told."""
+    rules = {"A": EveryN(7), "B": EveryN(20)}
+
+    def shown(told: Callable[[LogThrottle, int], bool]) -> list[tuple[int, str]]:
+        throttle, step, lines = LogThrottle(rules), 0, []
+        guards = {tag: throttle.guard(tag) for tag in rules}
+        for stride, tags in walk:
+            step += stride
+            if told(throttle, step):
+                throttle.step(step)
+            lines += [(step, tag) for tag in tags if guards[tag]()]
+        return lines
+
+    assert shown(lambda throttle, step: step >= throttle.steps.next) == shown(lambda *_: True)
+
+
 def test_a_rare_tag_is_not_lost_between_due_steps() -> None:
     """A tag that is not logged in the due step passes at its first line after it."""
     throttle = LogThrottle({"A": EveryN(100)})

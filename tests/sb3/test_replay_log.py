@@ -60,10 +60,15 @@ class Run:
             infos = [{"TimeLimit.truncated": self.rows % 8 == 0}] * n
             self.buffer.add(seen, after, np.full((n, 1), self.rows % 3), np.full(n, value), ended, infos)
 
-    def checkpoint(self, fails_at=None):
-        """Write a checkpoint; where ``fails_at`` is a name, that part of it fails."""
+    def checkpoint(self, fails_at=None, meanwhile=0):
+        """Write a checkpoint while ``meanwhile`` rows are added; where ``fails_at`` is a name, that part fails.
+
+        Return the content that it should hold.
+        """
         self.saved += 1
         tree = snapshot({"replay": self.log.capture(), "rows": self.rows})
+        held = content(self.buffer)
+        self.add(meanwhile)
         files = dict(encode(tree))
         if fails_at == "commit":
             files["late"] = _full_disk
@@ -75,6 +80,7 @@ class Run:
             self.store.save(self.saved, files, exact=True, append=rows)
         except StorageError:
             assert fails_at is not None
+        return held
 
     def resume(self):
         """Go on, in a new session, from the newest checkpoint; return the arrays that the buffer then holds."""
@@ -122,7 +128,7 @@ def assert_same(one, other):
 DEEDS = st.lists(
     st.one_of(
         st.integers(1, 17),
-        st.sampled_from(["save", "save", "append fails", "commit fails", "resume"]),
+        st.sampled_from(["save", "save", "save and add 2", "append fails", "commit fails", "resume"]),
     ),
     max_size=25,
 )
@@ -142,13 +148,35 @@ def test_what_is_restored_is_what_was_checkpointed(tmp_path_factory, monkeypatch
             run.add(deed)
         elif deed == "resume":
             assert_same(run.resume(), last)
-        elif deed == "save":
-            run.checkpoint()
-            last = content(run.buffer)
+        elif deed.startswith("save"):
+            last = run.checkpoint(meanwhile=2 if "add" in deed else 0)
         else:
-            run.checkpoint(fails_at=deed.split()[0])
+            held = run.checkpoint(fails_at=deed.split()[0])
             if run.store.newest() is not None and run.store.newest().step == run.saved:
-                last = content(run.buffer)  # nothing to append: so nothing failed
+                last = held  # nothing to append: so nothing failed
+
+
+@pytest.mark.parametrize("kind", ["plain", "lean"])
+def test_rows_that_the_ring_overwrites_before_they_are_written_fail_the_checkpoint(
+    tmp_path, monkeypatch, kind
+):
+    """The checkpoint before stays, the next one begins the log anew: a mixture of old and new rows is never kept."""
+    monkeypatch.setattr(replay_log, "SMALL_BYTES", 0)
+    run = Run(tmp_path / "checkpoints", kind)
+    run.add(9)
+    last = run.checkpoint()
+    run.add(2)
+    stays = 4  # of five more rows the last would, in a lean buffer, reach into the slot of the first new one
+    run.checkpoint(fails_at="meanwhile", meanwhile=stays + 1)
+    assert (run.store.newest().step, run.saved) == (1, 2)
+    assert_same(run.resume(), last)
+    run.add(2)
+    last = run.checkpoint(meanwhile=stays)
+    assert run.store.newest().step == run.saved
+    assert_same(run.resume(), last)
+    run.add(11)
+    last = run.checkpoint()
+    assert_same(run.resume(), last)
 
 
 def test_a_checkpoint_writes_what_came_since_the_last(tmp_path, monkeypatch):
