@@ -11,12 +11,12 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from kit.errors import KitError, UsageError, nearest_match
 
-COMMANDS = ("quick-test", "extrapolate", "run", "drill", "verify", "package", "unpack")
 WATCHED = ("memory_limit", "disk_limit", "hang_limit", "end_hang")
 """Options of a session that the watchdog sees to; no notebook needs a parameter for them."""
 OPTIONS: set[str] = set()
@@ -44,6 +44,16 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}.{hint}", nearest)
 
 
+@dataclass(frozen=True)
+class Command:
+    """One command: what it is for, what it takes, and what it does: (data for ``--json``, text, exit code)."""
+
+    help: str
+    target: str
+    add_options: Callable[[Parser], None]
+    act: Callable[[argparse.Namespace], tuple[dict[str, Any], str, int]]
+
+
 def parser(words: Sequence[str] = ()) -> Parser:
     """Return the parser of all commands; ``words`` are those it will get, for its errors."""
     shared = Parser(add_help=False, allow_abbrev=False)
@@ -55,61 +65,68 @@ def parser(words: Sequence[str] = ()) -> Parser:
         prog="validation_cli.py", description=__doc__.split("\n")[0], parents=[shared], allow_abbrev=False
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
-
-    def command(name: str, help_text: str, target: str) -> Parser:
+    for name, command in COMMANDS.items():
         made = commands.add_parser(
-            name, help=help_text, description=help_text, parents=[shared], allow_abbrev=False
+            name, help=command.help, description=command.help, parents=[shared], allow_abbrev=False
         )
-        made.add_argument("target", metavar=target)
-        return made
+        made.add_argument("target", metavar=command.target)
+        command.add_options(made)
+    return top
 
-    quick = command("quick-test", "run it small, measure every phase, forecast the full run", "NOTEBOOK")
-    full = command("run", "the full run; resumes by itself", "NOTEBOOK")
-    for made in (quick, full):
-        made.add_argument(
-            "--set", action="append", default=[], metavar="KEY=VALUE", help="a notebook parameter"
-        )
-        made.add_argument("--out", default="", metavar="DIR", help="the run folder")
-        made.add_argument(
-            "--limit", default="", metavar="TIME", help="what the machine grants in all, such as 12h"
-        )
-        made.add_argument("--soft-limit", default="", metavar="TIME", help="finish in time after this long")
-        made.add_argument("--hard-limit", default="", metavar="TIME", help="finalise at once after this long")
-    full.add_argument("--on-pressure", default="", metavar="WHAT", help="report, reduce or tiers")
-    full.add_argument("--fresh", action="store_true", help="move a run that is there aside")
-    full.add_argument(
+
+def _notebook_options(made: Parser) -> None:
+    made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a notebook parameter")
+    made.add_argument("--out", default="", metavar="DIR", help="the folder of the run; of a drill, of two")
+
+
+def _limit_options(made: Parser) -> None:
+    _notebook_options(made)
+    made.add_argument("--limit", default="", metavar="TIME", help="what the machine grants in all, as 12h")
+    made.add_argument("--soft-limit", default="", metavar="TIME", help="finish in time after this long")
+    made.add_argument("--hard-limit", default="", metavar="TIME", help="finalise at once after this long")
+
+
+def _run_options(made: Parser) -> None:
+    _limit_options(made)
+    made.add_argument("--on-pressure", default="", metavar="WHAT", help="report, reduce or tiers")
+    made.add_argument("--fresh", action="store_true", help="move a run that is there aside")
+    made.add_argument(
         "--trust",
         action="store_true",
         help="open pickled state that this machine did not write: it runs code",
     )
-    full.add_argument(
+    made.add_argument(
         "--memory-limit", metavar="SIZE", help="stop, resumable, before it holds more, such as 12GB"
     )
-    full.add_argument(
+    made.add_argument(
         "--disk-limit", metavar="SIZE", help="prune, then stop, before the run folder holds more"
     )
-    full.add_argument("--hang-limit", metavar="TIME", help="report this long without a sign of life; 10m")
-    full.add_argument("--end-hang", action="store_true", default=None, help="end a run that hangs")
-    proof = command(
-        "drill", "kill the run again and again, and compare it with an undisturbed one", "NOTEBOOK"
-    )
-    proof.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a notebook parameter")
-    proof.add_argument("--out", default="", metavar="DIR", help="the drill's folder, of two runs and more")
-    proof.add_argument("--kills", type=whole_number, default=5, metavar="N", help="how often; by default 5")
-    proof.add_argument("--seed", type=whole_number, default=0, metavar="S", help="of the plan of the kills")
-    proof.add_argument("--fresh", action="store_true", help="run the undisturbed run again, too")
-    again = command("extrapolate", "the forecast again, for other steps or limits", "RUN")
-    again.add_argument(
+    made.add_argument("--hang-limit", metavar="TIME", help="report this long without a sign of life; 10m")
+    made.add_argument("--end-hang", action="store_true", default=None, help="end a run that hangs")
+
+
+def _drill_options(made: Parser) -> None:
+    _notebook_options(made)
+    made.add_argument("--kills", type=whole_number, default=5, metavar="N", help="how often; by default 5")
+    made.add_argument("--seed", type=whole_number, default=0, metavar="S", help="of the plan of the kills")
+    made.add_argument("--fresh", action="store_true", help="run the undisturbed run again, too")
+
+
+def _forecast_options(made: Parser) -> None:
+    made.add_argument(
         "--timesteps", type=whole_number, metavar="N", help="total steps; by default those of the run"
     )
-    again.add_argument("--limit", default="12h", metavar="TIME", help="what the machine grants in all")
-    command("verify", "check the checksums of an archive, a run folder or a checkpoint", "PATH")
-    command("package", "make the archive from whatever a dead run left", "RUN")
-    opened = command("unpack", "check an archive, unpack it, say how to continue the run in it", "ARCHIVE")
-    opened.add_argument(
+    made.add_argument("--limit", default="12h", metavar="TIME", help="what the machine grants in all")
+
+
+def _unpack_options(made: Parser) -> None:
+    made.add_argument(
         "--out", default="", metavar="DIR", help="the run folder; by default beside the archive"
     )
-    return top
+
+
+def _no_options(made: Parser) -> None:
+    del made
 
 
 def whole_number(text: str) -> int:
@@ -247,15 +264,29 @@ def _code(summary: dict[str, Any]) -> int:
     return {"complete": 0, "stopped": 4}.get(summary["status"], 1)
 
 
-ACTIONS: dict[str, Callable[[argparse.Namespace], tuple[dict[str, Any], str, int]]] = {
-    "quick-test": quick_test,
-    "run": run,
-    "drill": drill,
-    "extrapolate": extrapolate,
-    "verify": verify,
-    "package": package,
-    "unpack": unpack,
+COMMANDS = {
+    "quick-test": Command(
+        "run it small, measure every phase, forecast the full run", "NOTEBOOK", _limit_options, quick_test
+    ),
+    "run": Command("the full run; resumes by itself", "NOTEBOOK", _run_options, run),
+    "drill": Command(
+        "kill the run again and again, and compare it with an undisturbed one",
+        "NOTEBOOK",
+        _drill_options,
+        drill,
+    ),
+    "extrapolate": Command(
+        "the forecast again, for other steps or limits", "RUN", _forecast_options, extrapolate
+    ),
+    "verify": Command(
+        "check the checksums of an archive, a run folder or a checkpoint", "PATH", _no_options, verify
+    ),
+    "package": Command("make the archive from whatever a dead run left", "RUN", _no_options, package),
+    "unpack": Command(
+        "check an archive, unpack it, say how to continue the run in it", "ARCHIVE", _unpack_options, unpack
+    ),
 }
+"""The commands by name; exit codes are those of the module's docstring."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -265,7 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = "--json" in words
     try:
         chosen = parser(words).parse_args(words)
-        data, text, code = ACTIONS[chosen.command](chosen)
+        data, text, code = COMMANDS[chosen.command].act(chosen)
     except (
         KeyboardInterrupt
     ):  # while modules are imported, or files are read: what runs long handles it itself
