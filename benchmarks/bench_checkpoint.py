@@ -128,6 +128,7 @@ def _session(every: int, folder: Path) -> dict[str, Any]:
             took = time.perf_counter() - began
             if outputs._last_checkpoint_step != before:
                 stalls.append(took * 1e3)
+                outputs.wait()  # this environment would be ready for the next before this one is on disk
                 end = (_written(), step)
             return go
 
