@@ -180,6 +180,7 @@ class TrainingSession:
         return self._keeper is not None and self._keeper.trained
 
     def _write_record(self) -> None:
+        self._plan_total()
         facts = self.record_of_run.write(self.scaler, self.deadline.limits, self.options.threads)
         self._pressure.expect_after_training(facts["forecast"])
 
@@ -246,7 +247,6 @@ class TrainingSession:
         outputs.poll()
         self.log.step(step)
         if self._pressure.observe(step, self.pace.longest_gap_s):
-            self._plan_total()
             self._write_record()
         self.companions.heartbeat.under_way()
         self.companions.beat(self.timer.current)

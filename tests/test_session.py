@@ -1,9 +1,7 @@
 """The session in this process: what it refuses, resumes, records and leaves, with real files."""
 
-import logging
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,21 +16,13 @@ from kit.errors import (
     UnknownNameError,
     UsageError,
 )
-from kit.harness.cadence import Cadence
-from kit.harness.clock import SYSTEM_CLOCK, ManualClock
-from kit.harness.deadline import Deadline, Limits
+from kit.harness.clock import SYSTEM_CLOCK
 from kit.harness.heartbeat import read_beat
-from kit.harness.run_folder import RunFolder
-from kit.harness.scaling import TimestepScaler
 from kit.harness.watchdog import request_stop
-from kit.launched import given_parameters, handed_over, launched_at
-from kit.opening import folder_of
-from kit.options import SessionOptions
-from kit.pace import Pace
-from kit.pressure import Pressure
 from kit.report.process import ReportProcess
 from tests.crash.runs import assert_sound, contents, read
 from tests.crash.walk import Walk
+from tests.walking import ask_at, open_session, walk_on
 
 
 @pytest.fixture(autouse=True)
@@ -40,33 +30,6 @@ def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """Most tests here do without figures and page: those take longer than everything else together."""
     if request.node.name != "test_a_complete_run_leaves_rows_checkpoint_summary_and_archive":
         monkeypatch.setattr(ReportProcess, "_ask", lambda *_: False)
-
-
-def open_session(out: Path, steps: int = 40, seed: int = 1, **options: Any) -> TrainingSession:
-    """Open a session that looks at everything at each boundary."""
-    options = {"cadence": Cadence(checkpoint_every_steps=10)} | options
-    return TrainingSession.open("walk", total_timesteps=steps, config={"seed": seed}, out=out, **options)
-
-
-def ask_at(session: TrainingSession, step: int) -> bool:
-    """Let the session wish to stop from ``step`` on; every boundary is looked at."""
-    if session.step >= step:
-        session.pace.wish = "a test"
-    return True
-
-
-def walk_on(session: TrainingSession, until: int | None = None) -> Walk:
-    """Walk to the end, or break off in the middle of a step."""
-    np.random.seed(0)
-    walk = Walk(session.seed)
-    session.register(walk=walk)
-    for step in session.steps():
-        if step == until:
-            raise RuntimeError("broken off")
-        if until is not None:
-            session.outputs.settle()  # steps of microseconds outrun the disk
-        session.record(distance=walk.advance())
-    return walk
 
 
 @pytest.fixture
@@ -331,44 +294,6 @@ def test_an_unwritable_folder_is_a_storage_error(tmp_path):
         open_session(tmp_path / "file" / "run")
 
 
-def test_a_folder_is_runs_slash_notebook_unless_given(tmp_path, monkeypatch):
-    """Beside it, a quick test has its own; --out is the run folder itself."""
-    monkeypatch.chdir(tmp_path)
-    assert folder_of("x", "", quick_test=False).root == tmp_path / "runs/x"
-    assert folder_of("x", "", quick_test=True).root == tmp_path / "runs/x-quick"
-    assert folder_of("x", "here", quick_test=True).root == tmp_path / "here"
-
-
-def test_explicit_limits_are_told_from_defaults():
-    """Only what somebody gave counts from the launch of the command."""
-    assert not SessionOptions().limits_given
-    assert SessionOptions(session_limit="1h").limits_given
-    assert SessionOptions().limits(9 * 3600.0).soft_s == pytest.approx(0.875 * 9 * 3600)
-    assert SessionOptions(soft_limit="20").limits(9 * 3600.0).soft_s == 20.0
-
-
-def test_the_command_line_hands_over_its_launch_and_parameters(monkeypatch):
-    """An absolute monotonic time and the parameters come through the environment to the last bit."""
-    assert (launched_at(), given_parameters()) == (None, None)
-    for name, value in handed_over(1234.1 + 1e-9, {"seed": 1, "x": [None]}).items():
-        monkeypatch.setenv(name, value)
-    assert launched_at() == 1234.1 + 1e-9
-    assert given_parameters() == {"seed": 1, "x": [None]}
-
-
-def test_options_that_the_command_line_hands_over_reach_every_session(monkeypatch):
-    """They come before the notebook's own; of a cadence only the fields that were given; a wrong one is an error."""
-    given = {"metrics_every": 7, "cadence": {"export_min_s": 2.0}}
-    monkeypatch.setenv("KIT_OPTIONS", handed_over(0.0, {}, given)["KIT_OPTIONS"])
-    options = SessionOptions.of(metrics_every=5, threads=3, cadence=Cadence(checkpoint_min_s=4.0))
-    assert (options.metrics_every, options.threads) == (7, 3)
-    assert options.cadence == Cadence(checkpoint_min_s=4.0, export_min_s=2.0)
-    assert SessionOptions.of().cadence == Cadence(export_min_s=2.0)
-    monkeypatch.setenv("KIT_OPTIONS", handed_over(0.0, {}, {"metrics_evry": 7})["KIT_OPTIONS"])
-    with pytest.raises(UnknownNameError, match="Did you mean 'metrics_every'"):
-        SessionOptions.of()
-
-
 def test_the_heartbeat_says_when_a_run_is_under_way_and_in_which_phase(tmp_path):
     """Not before the first boundary; every boundary tells its step; a phase is told for as long as it lasts."""
     session = TrainingSession.open("made", total_timesteps=10, config={}, out=tmp_path / "run")
@@ -384,70 +309,6 @@ def test_the_heartbeat_says_when_a_run_is_under_way_and_in_which_phase(tmp_path)
     assert told().phase == "rollout"
     session.close()
     assert told().phase == "finalise"
-
-
-def made_pace(
-    tmp_path: Path, soft_s: float = 100.0, *, every_boundary: bool = False
-) -> tuple[Pace, ManualClock]:
-    """A pace with its soft deadline in that many seconds."""
-    clock = ManualClock()
-    deadline = Deadline(Limits(soft_s, soft_s + 10), clock.monotonic(), clock)
-    return Pace(RunFolder(tmp_path), deadline, every_boundary=every_boundary), clock
-
-
-def test_a_boundary_is_looked_at_four_times_a_second(tmp_path):
-    """Between two looks it costs a comparison; where checkpoints go by steps each one is looked at."""
-    pace, clock = made_pace(tmp_path)
-    looked = []
-    for _ in range(100):
-        looked.append(pace.look_due())
-        clock.advance(0.0625)
-    assert sum(looked) == 25
-    pace, _ = made_pace(tmp_path, every_boundary=True)
-    assert all(pace.look_due() for _ in range(10))
-
-
-def test_a_run_stops_at_the_last_boundary_before_the_soft_deadline(tmp_path):
-    """With 8 s between boundaries the one 4 s before the deadline is the last; the first never is."""
-    pace, clock = made_pace(tmp_path)
-    pace.look_due()
-    assert pace.stop_wish() is None
-    for _ in range(11):
-        clock.advance(8.0)
-        assert pace.look_due()
-        assert pace.stop_wish() is None
-    clock.advance(8.0)
-    pace.look_due()
-    assert pace.stop_wish() == "soft_deadline"
-
-
-def test_a_wish_comes_before_the_deadline(tmp_path):
-    """A signal's name or a stop file ends a run at its next boundary."""
-    pace, _ = made_pace(tmp_path)
-    pace.look_due()
-    request_stop(RunFolder(tmp_path), "a person")
-    assert pace.stop_wish() == "a person"
-    pace.wish = "SIGTERM"
-    assert pace.stop_wish() == "SIGTERM"
-
-
-def test_pressure_is_told_and_reserves_what_follows_training(caplog):
-    """The tests after training, as forecast, and two gaps are kept free; the change is a warning."""
-    clock = ManualClock()
-    scaler = TimestepScaler(10_000, 100.0, on_pressure="reduce")
-    pressure = Pressure(scaler, Deadline(Limits(100.0, 110.0), clock.monotonic(), clock))
-    rows = [{"name": name, "total_s": 10.0} for name in ("setup", "rollout", "test", "finalise")]
-    pressure.expect_after_training({"phases": rows})
-    assert not pressure.observe(0, 5.0)
-    clock.advance(10.0)
-    with caplog.at_level(logging.WARNING):
-        assert pressure.observe(100, 5.0)
-    assert scaler.total_timesteps == 100 + (100 - 10 - 20 - 10) * 10
-    assert "the total is reduced from 10,000 to 700 steps" in caplog.text
-    clock.advance(1.0)
-    with caplog.at_level(logging.INFO):
-        assert pressure.observe(300, 5.0)
-    assert "the total is raised from 700 to" in caplog.text
 
 
 def test_reductions_of_all_sessions_stay_on_record(tmp_path):
@@ -466,53 +327,3 @@ def test_reductions_of_all_sessions_stay_on_record(tmp_path):
     assert limit < SYSTEM_CLOCK.monotonic()
     assert read(tmp_path / "run", "run.json")["total_timesteps"] == 20
     assert read(tmp_path / "run", "run.json")["requested_timesteps"] == 40
-
-
-def fail_to_save(session: TrainingSession, monkeypatch: pytest.MonkeyPatch, step: int, times: int) -> None:
-    """Let the disk refuse the checkpoint of ``step`` that many times."""
-    save, left = session.outputs.checkpoints.save, [times]
-
-    def refuse(at: int, *arguments: Any, **settings: Any) -> Any:
-        if at == step and left[0]:
-            left[0] -= 1
-            raise StorageError("the disk is full")
-        return save(at, *arguments, **settings)
-
-    monkeypatch.setattr(session.outputs.checkpoints, "save", refuse)
-
-
-@pytest.mark.parametrize("stops", [True, False])
-def test_a_last_checkpoint_that_fails_once_is_taken_once_more(tmp_path, monkeypatch, caplog, stops):
-    """At a stop and at the total the run stands where it ended, and the failure was said."""
-    with open_session(tmp_path / "run") as session:
-        last = 25 if stops else 40
-        if stops:
-            monkeypatch.setattr(session.pace, "look_due", partial(ask_at, session, 25))
-        fail_to_save(session, monkeypatch, last, 1)
-        walk_on(session)
-    summary = read(tmp_path / "run")
-    assert (summary["status"], summary["step"]) == ("stopped" if stops else "complete", last)
-    assert "it is tried once more: the disk is full" in caplog.text
-    assert_sound(tmp_path / "run")
-
-
-@pytest.mark.parametrize("caught", [True, False])
-@pytest.mark.parametrize("stops", [True, False])
-def test_a_last_checkpoint_that_cannot_be_written_is_no_clean_end(tmp_path, monkeypatch, stops, caught):
-    """The summary says why, and stands at the checkpoint before, also where the workload catches the error."""
-    session = open_session(tmp_path / "run")
-    last = 25 if stops else 40
-    if stops:
-        monkeypatch.setattr(session.pace, "look_due", partial(ask_at, session, 25))
-    fail_to_save(session, monkeypatch, last, 2)
-    with pytest.raises(StorageError, match=f"of step {last}, .* two attempts; the run stands at step "):
-        walk_on(session)
-    summary = session.close() if caught else (session.ending.on_exit(), session.close())[1]
-    assert summary["status"] == ("stopped" if caught else "failed")
-    assert "could not be written at two attempts" in summary["reason"]
-    assert summary["step"] < last
-    assert summary["resumable"]
-    monkeypatch.undo()
-    with open_session(tmp_path / "run") as again:
-        walk_on(again)
-    assert again.close()["status"] == "complete"
