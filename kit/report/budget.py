@@ -24,7 +24,7 @@ def write_budget(data: Data, path: Path) -> Path:
 
 def budget_document(data: Data) -> str:
     """Return the document: total, where the hours go, contradictions, Kaggle, then every figure with its mark."""
-    title = f": {data['title']}" if data["title"] else ""
+    title = f": {cell(data['title'])}" if data["title"] else ""
     parts = [
         f"# Compute budget{title}",
         f"Made from `{data['file']}` by `validation_cli.py budget {data['file']}`. Change a figure "
@@ -54,7 +54,12 @@ def document_path(budget: Path, out: str) -> Path:
 
 def _marks(data: Data) -> str:
     counts, meanings = data["marks"], data["mark_meanings"]
-    return "\n".join(f"- *{mark}* ({plural(counts[mark], 'figure')}): {meanings[mark]}." for mark in counts)
+    lines = [f"- *{mark}* ({plural(counts[mark], 'figure')}): {meanings[mark]}." for mark in counts]
+    if not counts["measured"]:
+        lines.append(
+            "\nNothing has been measured yet. Run a probe on the target card before any long run, and record it."
+        )
+    return "\n".join(lines)
 
 
 def _total(data: Data) -> list[str]:

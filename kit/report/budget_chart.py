@@ -45,7 +45,7 @@ def draw_budget(data: Mapping[str, Any], path: Path) -> Path:
     )
     all_high = total["gpu_hours"]["high"]
     for at, (_, cost, runs) in enumerate(rows):
-        text = f"{span(cost['gpu_hours'], 'GPU-h')}  ·  {share(cost['gpu_hours']['high'], all_high)}{runs}"
+        text = f"{span(cost['gpu_hours'])}  ·  {share(cost['gpu_hours']['high'], all_high)}{runs}"
         style.note(axes, text, (max(cost["gpu_hours"]["high"], planned[at]), at))
     axes.set_yticks(places, [style.plain(title, 42) for title, _, _ in rows])
     axes.tick_params(axis="y", labelcolor=style.INK)

@@ -28,7 +28,7 @@ def stage_parts(stage: Data, currency: str) -> list[str]:
     cards = " or ".join(stage["cards"]) + ("; the first is charged" if len(stage["cards"]) > 1 else "")
     relative = f" Relative to `{stage['relative_to']}`." if stage["relative_to"] else ""
     group = stage["group"].replace("_", "-")
-    first = f"`{stage['name']}`, {group}. Target GPU: {cards}.{relative}"
+    first = f"`{stage['name']}`, {group}. Target GPU: {cell(cards)}.{relative}"
     cost = (
         f"A run: {span(stage['run']['gpu_hours'], 'GPU-h')}, {span(stage['run']['money'], currency)}. "
         f"Runs in all: {span(stage['repeats'])}."

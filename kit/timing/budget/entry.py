@@ -83,6 +83,8 @@ def check_quantity(field: Field | None, quantity: Quantity) -> None:
     if quantity.noun and quantity.noun not in field.nouns and field.dimension == PLAIN:
         legal = ", ".join(field.nouns) or "no unit"
         raise UsageError(f"It counts {quantity.noun!r}, but {field.meaning} is wanted. Legal: {legal}.")
+    if not field.zero and not quantity.low:
+        raise UsageError(f"{field.meaning[0].upper()}{field.meaning[1:]}: more than zero is wanted.")
     if field.whole and (quantity.low < 1 or quantity.low % 1 or quantity.high % 1):
         raise UsageError(f"{field.meaning[0].upper()}{field.meaning[1:]} are whole numbers, from 1 on.")
 

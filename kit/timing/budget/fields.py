@@ -18,12 +18,14 @@ class Field:
         unit: in which it is shown; its dimension is the one that a value must have.
         nouns: what a value may count (``samples``); with FRACTION it must say ``%`` or ``x``.
         whole: a whole number, one at least.
+        zero: may be nothing; every other figure is more than zero.
     """
 
     meaning: str
     unit: str = ""
     nouns: tuple[str, ...] = ()
     whole: bool = False
+    zero: bool = False
 
     @property
     def dimension(self) -> Dimension:
@@ -45,12 +47,12 @@ STAGE_FIELDS = {
     "responses_per_prompt": Field("responses to a prompt", "", ("responses",), whole=True),
     "steps": Field("update steps", "", ("steps",)),
     "step_time": Field("time of a step", "s"),
-    "samples_per_s": Field("samples a second", "samples/s"),
+    "samples_per_s": Field("samples a second, all GPUs together", "samples/s"),
     "time_per_epoch": Field("time of an epoch", "h"),
-    "evaluation_overhead": Field("evaluation overhead", "%", FRACTION),
+    "evaluation_overhead": Field("evaluation overhead", "%", FRACTION, zero=True),
     "cost_factor": Field("cost of a sample against the stage it is relative to", "x", FRACTION),
-    "generation_to_update": Field("time generating over time updating", "x", FRACTION),
-    "generation_hours": Field("of a run, generating", "GPU-h"),
+    "generation_to_update": Field("time generating over time updating", "x", FRACTION, zero=True),
+    "generation_hours": Field("of a run, generating", "GPU-h", zero=True),
     "tasks": Field("tasks", "", ("tasks",), whole=True),
     "time_per_task": Field("time of a task", "h"),
     "duration": Field("duration", "h"),
@@ -58,13 +60,13 @@ STAGE_FIELDS = {
     "ram": Field("memory of the host in use", "GB"),
     "gpu_hours": Field("GPU-hours of a run", "GPU-h"),
     "planning_budget": Field("planning budget of a run", "GPU-h"),
-    "storage": Field("storage a run leaves", "GB"),
+    "storage": Field("storage a run leaves", "GB", zero=True),
 }
 PLAN_FIELDS = {
     "seeds": Field("seeds", "seeds", ("seeds",), whole=True),
-    "contingency": Field("contingency", "%", FRACTION),
+    "contingency": Field("contingency", "%", FRACTION, zero=True),
 }
-CARD_FIELDS = {"memory": Field("memory", "GB"), "price": Field("price", "USD/GPU-h")}
+CARD_FIELDS = {"memory": Field("memory", "GB"), "price": Field("price", "USD/GPU-h", zero=True)}
 KAGGLE_FIELDS = {
     "cards": Field("cards at once", "GPU", whole=True),
     "card_memory": Field("memory of a card", "GB"),

@@ -86,28 +86,40 @@ def _chosen(plan: PlanFile) -> dict[str, Formula | None]:
     """Return which formula each figure follows, if any.
 
     Figures that rest on a measurement are found in rounds, so that a projection is chosen because of what is nearer to
-    the measurement than itself, and two figures that are each other's projection do not go in a circle.
+    the measurement than itself. One that would need the very figure it is for is passed over: two figures may be each
+    other's projection, and the one that is measured decides.
     """
     chosen = {name: entry.formula for name, entry in plan.entries.items()}
     backed = {name for name, entry in plan.entries.items() if entry.mark != ESTIMATED}
     while True:
-        found = {
-            name: formula
-            for name, entry in plan.entries.items()
-            if name not in backed and (formula := _backed_formula(plan, entry, backed)) is not None
-        }
+        found = set()
+        for name, entry in plan.entries.items():
+            if name in backed:
+                continue
+            usable = [one for one in entry.projections if _usable(plan, entry, one, chosen)]
+            formulas = [*usable, *filter(None, [entry.formula])]
+            formula = next((one for one in formulas if backed.intersection(_needs(plan, entry, one))), None)
+            if formula is not None:
+                chosen[name] = formula
+                found.add(name)
         if not found:
             return chosen
-        chosen |= found
-        backed |= set(found)
+        backed |= found
 
 
-def _backed_formula(plan: PlanFile, entry: Entry, backed: set[str]) -> Formula | None:
-    given = [
-        one for one in entry.projections if all(_dotted(entry, name) in plan.entries for name in one.names)
-    ]
-    formulas = [*given, *filter(None, [entry.formula])]
-    return next((one for one in formulas if backed.intersection(_needs(plan, entry, one))), None)
+def _usable(plan: PlanFile, entry: Entry, formula: Formula, chosen: Mapping[str, Formula | None]) -> bool:
+    """Whether every figure of a projection is given, and none follows from the figure that it is for."""
+    if not all(_dotted(entry, name) in plan.entries for name in formula.names):
+        return False
+    ahead, seen = _needs(plan, entry, formula), set[str]()
+    while ahead:
+        name = ahead.pop()
+        if name == entry.name:
+            return False
+        if name not in seen:
+            seen.add(name)
+            ahead += _needs(plan, plan.entries[name], chosen[name])
+    return True
 
 
 def _order(plan: PlanFile, chosen: Mapping[str, Formula | None]) -> list[str]:

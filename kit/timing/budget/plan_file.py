@@ -149,7 +149,7 @@ def _card_fields(node: Node) -> dict[str, Field]:
     inner = price.entries.get("value") if isinstance(price, Block) else price
     words = inner.text if isinstance(inner, Scalar) else ""
     currency = next((known for known in CURRENCIES if known in words), CURRENCIES[0])
-    return CARD_FIELDS | {"price": Field("price", f"{currency}/GPU-h")}
+    return CARD_FIELDS | {"price": Field("price", f"{currency}/GPU-h", zero=True)}
 
 
 def _stage(name: str, block: Block, entries: dict[str, Entry], cards: tuple[str, ...]) -> Stage:

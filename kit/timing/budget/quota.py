@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from kit.timing.budget.figures import Figures
 from kit.timing.budget.memory_need import memory_need
-from kit.timing.budget.quantity import Quantity
+from kit.timing.budget.quantity import Quantity, plain
 from kit.timing.budget.totals import Total
 
 NO, SPLIT, YES, UNKNOWN = "cannot run", "only split over the cards", "fits a card", "unknown"
+
+ROUNDING = 1e-9
+"""What binary fractions may add to a whole number of sessions."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,12 @@ def quota(figures: Figures, total: Total) -> Quota:
     """Return what the total means on Kaggle."""
     week, session = _value(figures, "quota_per_week"), _value(figures, "session")
     slowdown = _value(figures, "slowdown")
-    hours, machine = total.all.hours, total.all.machine
+    weeks, sessions = total.all.hours / week, total.all.machine / session
+    billed = total.all.machine / plain(week.low, week.high)
     return Quota(
-        (hours.low / week.low, hours.high / week.low),
-        (machine.low / (week.low), machine.high / week.low),
-        (math.ceil(machine.low / session.low), math.ceil(machine.high / session.low)),
+        weeks.in_unit(""),
+        (billed.low, billed.high),
+        (math.ceil(sessions.low - ROUNDING), math.ceil(sessions.high - ROUNDING)),
         (slowdown.low, slowdown.high),
         {one.stage.name: _verdict(figures, one.stage.name) for one in total.stages},
     )

@@ -84,8 +84,6 @@ def _recorded(text: str, budget: Budget, stage: str, field: str, value: str, wor
         check_quantity(STAGE_FIELDS[field], quantity)
     except UsageError as error:
         raise place.wrap(error) from error
-    if quantity.low <= 0:
-        raise place.error(f"{value!r} measures nothing: more than zero is wanted.")
     stages = budget.plan.root.entries["stages"]
     block = stages.entries[stage] if isinstance(stages, Block) else stages
     figure = budget.figures.get(f"{stage}.{field}")

@@ -53,6 +53,32 @@ class Block:
 Node = Scalar | Listing | Block
 
 
+class _UnwantedError(ValueError):
+    """YAML that a budget has no use for, and the line it is on."""
+
+    def __init__(self, text: str, line: int) -> None:
+        super().__init__(text)
+        self.line = line
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """Composes nodes; refuses anchors, aliases and deep nesting before a tree is built of them."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
+        event = self.peek_event()
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise _UnwantedError("Anchors and aliases are not read here.", line)
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise _UnwantedError(f"Nested more than {DEEPEST} deep.", line)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
 def read_text(path: Path) -> str:
     """Return the text of a file, line ends as they are. Raises UsageError where there is none to read."""
     try:
@@ -71,8 +97,9 @@ def parse_yaml(text: str, name: str) -> Block:
     """
     place = Place(name)
     try:
-        _check_events(text, name)
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_Loader)
+    except _UnwantedError as error:
+        raise Place(name, error.line).error(str(error)) from error
     except yaml.YAMLError as error:
         raise _not_yaml(error, name) from error
     if not isinstance(root, yaml.MappingNode):
@@ -80,19 +107,6 @@ def parse_yaml(text: str, name: str) -> Block:
     node = _node(root, place)
     assert isinstance(node, Block)
     return node
-
-
-def _check_events(text: str, name: str) -> None:
-    """Refuse what a budget has no use for, before a tree is built of it: anchors, aliases, deep nesting."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        place = Place(name, event.start_mark.line + 1)
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise place.error("Anchors and aliases are not read here.")
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise place.error(f"Nested more than {DEEPEST} deep.")
 
 
 def _not_yaml(error: yaml.YAMLError, name: str) -> UsageError:

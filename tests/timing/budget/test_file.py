@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kit.errors import UsageError
 from kit.timing.budget import parse_budget, read_budget
@@ -39,7 +41,9 @@ from tests.timing.budget.made import SMALL, changed, made
             None,
         ),
         (("price: 2 USD/GPU-h", "price: 2 USD"), "cards.A100 40GB.price: It is USD and has the wrong unit", None),
-        (("dataset_size: 10,000", "dataset_size: 0"), "sft.step_time: = time_per_epoch", None),
+        (("dataset_size: 10,000", "dataset_size: 0"), "sft.dataset_size: Samples or prompts: more than zero", None),
+        (("session: 12 h", "session: 0 h"), "kaggle.session: A session: more than zero", None),
+        (("= time_per_epoch * epochs * gpus", "0 GPU-h"), "sft.gpu_hours: GPU-hours of a run: more than", None),
     ],
 )  # fmt: skip
 def test_an_error_names_file_line_figure_and_the_nearest(change, message, nearest):
@@ -136,6 +140,24 @@ def test_every_single_deletion_of_a_line_is_a_budget_or_an_error_with_a_place():
     assert all(text.startswith("budget.yaml") for text in said)
     not_needed = ("# a comment", "projection:", "step_time:")
     assert all(line.startswith(not_needed) for line in accepted), accepted
+
+
+@given(
+    st.integers(0, len(SMALL) - 1),
+    st.integers(0, 40),
+    st.text(alphabet="0-9.,:%{}[]#&*!|>=\"'\n abGPUh/", max_size=6),
+)
+@settings(max_examples=150, deadline=None)
+def test_a_damaged_budget_is_a_budget_or_a_usage_error(at: int, length: int, text: str) -> None:
+    """Whatever is cut out of a file or typed into it, nothing but UsageError is raised, and it names the file."""
+    damaged = SMALL[:at] + text + SMALL[at + length :]
+    try:
+        parse_budget(damaged, "budget.yaml").as_json()
+    except UsageError as error:
+        message = str(error)
+    else:
+        message = "budget.yaml"
+    assert message.startswith("budget.yaml")
 
 
 def test_long_figures_read_like_short_ones():

@@ -1,11 +1,13 @@
 import difflib
 import json
+import re
 
 import pytest
 import yaml
 
 from kit.errors import UsageError
 from kit.timing.budget import parse_budget, read_budget, read_probe, record, record_probe
+from kit.timing.budget.fields import STAGE_FIELDS
 from tests.timing.budget.made import SHIPPED, SMALL, changed
 
 FROM = {"source": "a run of 100 steps", "date": "2026-11-21", "machine": "NVIDIA A100-SXM4-40GB"}
@@ -56,6 +58,29 @@ def test_a_measured_step_time_projects_what_follows(small):
     assert budget.total.all.hours.in_unit("GPU-h") == (30.0, 30.0)
     row = next(one for one in budget.as_json()["stages"][0]["figures"] if one["name"] == "sft.time_per_epoch")
     assert (row["text"], row["estimated_before"], row["mark"]) == ("5 h", "10 h", "projected")
+
+
+def test_what_measures_nothing_about_time_projects_no_time(small):
+    """A counted data set makes the epoch no projection: its rate still follows from the estimate of the epoch."""
+    text = SMALL.replace(
+        "    step_time:", "    samples_per_s: = dataset_size / time_per_epoch\n    step_time:"
+    )
+    small.write_text(text)
+    figures = record(small, "sft", "dataset_size", "20,000 samples", **FROM).figures
+    assert figures["sft.time_per_epoch"].mark == "estimated"
+    assert figures["sft.time_per_epoch"].quantity.in_unit("h") == (10.0, 10.0)
+    assert figures["sft.samples_per_s"].mark == "projected"
+
+
+def test_two_figures_that_are_each_others_projection_do_not_go_in_a_circle():
+    """The measured one decides; where neither is measured but both could follow, one keeps its estimate."""
+    pair = (
+        "figures:\n  rate: {value: 2 x, mark: measured, source: probe, date: 2026-11-21}\n"
+        "  one: {value: 1 x, projection: rate * two}\n  two: {value: 5 x, projection: rate * one}\nstages:"
+    )
+    figures = parse_budget(changed(("stages:", pair)), "budget.yaml").figures
+    assert [figures[f"figures.{name}"].mark for name in ("one", "two")] == ["projected", "estimated"]
+    assert figures["figures.one"].quantity.low == 10.0
 
 
 def test_a_figure_over_several_lines_keeps_its_other_keys_and_comments(small):
@@ -118,7 +143,7 @@ def test_any_words_survive_as_the_source(small, name):
         ("sfd", "vram", "28 GB", "Unknown stage 'sfd'. Did you mean 'sft'"),
         ("sft", "step_tme", "2 s", "Unknown figure 'step_tme'. Did you mean 'step_time'"),
         ("sft", "step_time", "2 GB", "It is a size and has the wrong unit"),
-        ("sft", "step_time", "0 s", "measures nothing"),
+        ("sft", "step_time", "0 s", "more than zero is wanted"),
         ("sft", "step_time", "-1 s", "negative"),
         ("sft", "step_time", "= 1 s", "no quantity"),
     ],
@@ -214,3 +239,30 @@ def test_a_measured_rft_step_wins_over_what_sft_says():
     rft = parse_budget(text, "budget.yaml").figures["rft.gpu_hours"]
     assert rft.mark == "projected"
     assert rft.quantity.in_unit("GPU-h") == (125.0, 125.0)
+
+
+BEFORE = read_budget(SHIPPED)
+FIELDS = [f"{stage}.{field}" for stage in ("sft", "rft") for field in BEFORE.plan.stages[stage].fields]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_any_figure_can_be_recorded_and_nothing_else_moves(tmp_path, name):
+    """Whatever its form in the file, it becomes the measured value; every other entry and comment stays."""
+    path = tmp_path / "budget.yaml"
+    path.write_text(SHIPPED.read_text())
+    stage, _, field = name.partition(".")
+    unit = STAGE_FIELDS[field].unit
+    after = record(path, stage, field, f"7 {unit}".strip(), **FROM)
+    assert after.figures[name].mark == "measured"
+    assert after.figures[name].quantity.in_unit(unit) == (7.0, 7.0)
+    for other, figure in BEFORE.figures.items():
+        if other != name:
+            now = after.figures[other].entry
+            assert (now.literal, now.mark, now.assumed) == (
+                figure.entry.literal,
+                figure.entry.mark,
+                figure.entry.assumed,
+            )
+            assert (now.formula and now.formula.text) == (figure.entry.formula and figure.entry.formula.text)
+    comments = [re.sub(r".*#", "#", line) for line in SHIPPED.read_text().splitlines() if "#" in line]
+    assert [re.sub(r".*#", "#", line) for line in path.read_text().splitlines() if "#" in line] == comments
