@@ -127,7 +127,10 @@ def _unpack_options(made: Parser) -> None:
 
 def _budget_options(made: Parser) -> None:
     made.add_argument(
-        "--out", default="", metavar="FILE", help="the document; by default COMPUTE_BUDGET.md beside it"
+        "--out",
+        default="",
+        metavar="FILE",
+        help="the document, or its folder; by default COMPUTE_BUDGET.md beside it",
     )
     made.add_argument(
         "--record", default="", metavar="PROBE", help="a probe's result (JSON), recorded in it first"

@@ -46,10 +46,11 @@ def budget_document(data: Data) -> str:
 
 
 def document_path(budget: Path, out: str) -> Path:
-    """Return where the document goes: ``out``, a file or a folder; by default beside the budget file."""
+    """Return where the document goes: ``out``, a file or a folder (no ending); by default beside the budget file."""
     if not out:
         return budget.with_name(FILE)
-    return Path(out) / FILE if out.endswith("/") or Path(out).is_dir() else Path(out)
+    path = Path(out)
+    return path if path.suffix and not path.is_dir() else path / FILE
 
 
 def _marks(data: Data) -> str:

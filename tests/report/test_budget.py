@@ -52,6 +52,19 @@ def test_words_of_the_author_cannot_break_a_table(data):
     assert "<script" not in document
 
 
+def test_a_term_that_is_left_out_on_purpose_is_named(data):
+    """The page says which part of the formula has no stage, so that nobody takes it for forgotten."""
+    assert "Left out on purpose" not in budget_document(data)
+    assert "Left out on purpose: Ablations." in budget_document({**data, "without": ["ablation"]})
+
+
+def test_until_something_is_measured_the_document_asks_for_a_probe(data):
+    """A budget of estimates says so; one measured figure ends that."""
+    assert "Nothing has been measured yet" in budget_document(data)
+    measured = {**data, "marks": data["marks"] | {"measured": 1}}
+    assert "Nothing has been measured yet" not in budget_document(measured)
+
+
 def test_a_budget_without_findings_says_so(data):
     """No contradictions, nothing assumed, nothing open."""
     document = budget_document({**data, "findings": []})
@@ -79,6 +92,7 @@ def test_where_the_document_goes(tmp_path):
     """Beside the budget, to a file, or into a folder."""
     assert document_path(tmp_path / "b.yaml", "") == tmp_path / "COMPUTE_BUDGET.md"
     assert document_path(tmp_path / "b.yaml", "x/y.md") == Path("x/y.md")
+    assert document_path(tmp_path / "b.yaml", "new") == Path("new/COMPUTE_BUDGET.md")
     assert document_path(tmp_path / "b.yaml", str(tmp_path)) == tmp_path / "COMPUTE_BUDGET.md"
 
 

@@ -47,7 +47,7 @@ def said_twice(case: Case) -> Iterator[Finding]:
     """What the plan says of one figure at two places is the same."""
     for name, figure in case.figures.items():
         other = figure.entry.elsewhere
-        if other is None or figure.quantity is None or figure.mark == MEASURED:
+        if other is None or figure.quantity is None or figure.replaced:
             continue
         if (other.low, other.high) != (figure.quantity.low, figure.quantity.high):
             field = figure.entry.field
@@ -81,7 +81,7 @@ def _probe_batch(case: Case, stage: Stage) -> Iterator[Finding]:
 def assumptions(case: Case) -> Iterator[Finding]:
     """Every figure has a value of the plan's own."""
     for name, figure in case.figures.items():
-        if figure.entry.assumed and figure.mark != MEASURED:
+        if figure.entry.assumed and not figure.replaced:
             value = show_figure(figure.entry.field, figure.quantity)
             text = f"Assumed {value}: {figure.entry.assumed}."
             yield case.finding(ASSUMED, "assumptions", name, text)

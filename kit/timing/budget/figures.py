@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kit.errors import UsageError
-from kit.timing.budget.entry import ESTIMATED, PROJECTED, UNKNOWN, Entry
+from kit.timing.budget.entry import ESTIMATED, MEASURED, PROJECTED, UNKNOWN, Entry
 from kit.timing.budget.fields import STAGE_FIELDS
 from kit.timing.budget.formula import Formula
 from kit.timing.budget.plan_file import PlanFile
@@ -26,6 +26,11 @@ class Figure:
     quantity: Quantity | None
     mark: str
     formula: Formula | None = None
+
+    @property
+    def replaced(self) -> bool:
+        """Whether a measurement or a projection stands in the place of what the plan says."""
+        return self.mark == MEASURED or self.formula is not self.entry.formula
 
 
 Figures = Mapping[str, Figure]

@@ -64,9 +64,12 @@ def record_all(
     words = {"source": _line(source), "machine": _line(machine), "date": check_date(date)}
     if not words["source"]:
         raise UsageError("A measured figure says where it is from: 'source' is empty.")
-    budget = parse_budget(text, path.name)
+    before = budget = parse_budget(text, path.name)
     for field, value in values.items():
-        text = _recorded(text, budget, stage, field, value, words)
+        was = _was(
+            before.figures.get(f"{stage}.{field}")
+        )  # before any of them, for one may follow from another
+        text = _recorded(text, budget, stage, field, value, words | {"was": was})
         budget = parse_budget(text, path.name)
     atomic_write(path, text)
     return budget
@@ -86,8 +89,7 @@ def _recorded(text: str, budget: Budget, stage: str, field: str, value: str, wor
         raise place.wrap(error) from error
     stages = budget.plan.root.entries["stages"]
     block = stages.entries[stage] if isinstance(stages, Block) else stages
-    figure = budget.figures.get(f"{stage}.{field}")
-    keys = {"value": value, "mark": MEASURED, **words, "was": _was(figure)}
+    keys = {"value": value, "mark": MEASURED, **words}
     given = {key: _quoted(key, keys[key]) for key in ORDER if keys[key]}
     if not isinstance(block, Block):
         raise place.error("A mapping of names to figures is wanted.")

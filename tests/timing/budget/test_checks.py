@@ -118,6 +118,23 @@ def test_the_contradictions_of_the_plan_are_found():
     assert ("responses", "rft.cost_factor") in findings
 
 
+def test_an_assumption_that_is_measured_or_projected_is_none_any_more():
+    """Nor does it matter then what the plan said of it at two places."""
+    words = 'assumed: "nobody said", elsewhere: 1 GB'
+    for value in (f"value: 20 GB, {A100}", "value: 20 GB, projection: step_time * 10 GB / 1 s"):
+        changes = [STEP] if "projection" in value else []
+        changes = [(old, new.format(A100)) for old, new in changes]
+        budget = made(*changes, ("storage: 20 GB", f"storage: {{{value}, {words}}}"))
+        assert budget.findings == ()
+        assert budget.figures["sft.storage"].quantity.in_unit("GB") == (20.0, 20.0)
+    assert {
+        one.check for one in made(("storage: 20 GB", f"storage: {{value: 20 GB, {words}}}")).findings
+    } == {
+        "assumptions",
+        "said_twice",
+    }
+
+
 def test_what_is_assumed_and_what_is_open_is_listed():
     """An assumed value and an unknown one are findings of their own kinds; neither is a contradiction."""
     budget = made(("seeds: 2", 'seeds: {value: 2, assumed: "nobody said"}'), ("vram: 30 GB", "vram: unknown"))

@@ -170,6 +170,18 @@ def test_a_probe_is_recorded(tmp_path, small):
     }
     assert budget.figures["sft.gpu_hours"].quantity.in_unit("GPU-h") == pytest.approx((15.0, 15.0), rel=1e-5)
     assert budget.figures["sft.vram"].entry.source == "probe of 100 steps"
+    assert budget.figures["sft.step_time"].entry.was == "115.2 s"
+
+
+def test_what_was_there_before_is_that_before_the_whole_probe(tmp_path):
+    """A rate that follows from the step time recorded just before it still says what was estimated."""
+    path = tmp_path / "budget.yaml"
+    path.write_text(SHIPPED.read_text())
+    figures = record_probe(path, PROBE).figures
+    assert (figures["sft.step_time"].entry.was, figures["sft.samples_per_s"].entry.was) == (
+        "115.2 s",
+        "0.2778 samples/s",
+    )
 
 
 def test_a_probe_without_a_gpu_says_nothing_of_its_memory(small):
@@ -230,6 +242,11 @@ def test_the_shipped_budget_takes_a_probe_and_the_rft_stage_follows(tmp_path):
     assert not [one for one in budget.findings if one.check == "relative_costs"]
     comments = [line for line in SHIPPED.read_text().splitlines() if "#" in line]
     assert [line for line in path.read_text().splitlines() if "#" in line] == comments
+    planned = [
+        budget.figures[f"{stage}.planning_budget"].quantity.in_unit("GPU-h") for stage in ("sft", "rft")
+    ]
+    assert planned[0] == pytest.approx((20.0, 21.0), rel=1e-5)
+    assert planned[1] == pytest.approx((41.25, 66.0), rel=1e-5)
 
 
 def test_a_measured_rft_step_wins_over_what_sft_says():
