@@ -74,10 +74,10 @@ KAGGLE_FIELDS = {
     "session": Field("a session", "h"),
     "slowdown": Field("time of an hour of the target card", "x", FRACTION),
 }
-_EVERYWHERE = ("gpus", "vram", "gpu_hours", "storage")
+COMMON = ("gpus", "vram", "gpu_hours", "storage")
 KINDS = {
     "training": (
-        *_EVERYWHERE,
+        *COMMON,
         "batch_size",
         "accumulation",
         "effective_batch",
@@ -88,16 +88,16 @@ KINDS = {
         "planning_budget",
     ),
     "reinforcement": (
-        *_EVERYWHERE,
+        *COMMON,
         "dataset_size",
         "responses_per_prompt",
         "steps",
         "generation_to_update",
         "planning_budget",
     ),
-    "analysis": (*_EVERYWHERE, "duration"),
-    "ablation": (*_EVERYWHERE, "runs"),
-    "simulation": (*_EVERYWHERE, "duration", "cpu_cores", "ram"),
+    "analysis": (*COMMON, "duration"),
+    "ablation": (*COMMON, "runs"),
+    "simulation": (*COMMON, "duration", "cpu_cores", "ram"),
 }
 """The kinds of stages, and the figures that each must give, be it as ``unknown``. Every other one is welcome."""
 GROUPS = {

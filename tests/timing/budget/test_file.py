@@ -4,7 +4,10 @@ from hypothesis import strategies as st
 
 from kit.errors import UsageError
 from kit.timing.budget import parse_budget, read_budget
-from tests.timing.budget.made import SMALL, changed, made
+from kit.timing.budget.entry import MARKS
+from kit.timing.budget.fields import COMMON, KINDS
+from kit.timing.budget.units import COUNTED, CURRENCIES
+from tests.timing.budget.made import SHIPPED, SMALL, changed, made
 
 
 @pytest.mark.parametrize(
@@ -170,3 +173,13 @@ def test_long_figures_read_like_short_ones():
         == lines.figures["sft.vram"].quantity
     )
     assert changed(("vram: 30 GB", "vram: 30 GB")) == SMALL
+
+
+def test_the_page_about_budgets_names_kinds_units_and_marks_as_they_are():
+    """docs/budget.md lists what each kind of stage must give, every unit that is counted, and the three marks."""
+    page = (SHIPPED.parent / "docs" / "budget.md").read_text()
+    for kind, required in KINDS.items():
+        own = " ".join(name for name in required if name not in COMMON)
+        assert f"| `{kind}` | `{own}` |" in page
+    assert all(word in page for word in (*COUNTED, *CURRENCIES, *COMMON))
+    assert [word for word in MARKS if f"| *{word}* |" in page] == list(MARKS)
