@@ -125,6 +125,19 @@ def _unpack_options(made: Parser) -> None:
     )
 
 
+def _budget_options(made: Parser) -> None:
+    made.add_argument(
+        "--out",
+        default="",
+        metavar="FILE",
+        help="the document, or its folder; by default COMPUTE_BUDGET.md beside it",
+    )
+    made.add_argument(
+        "--record", default="", metavar="PROBE", help="a probe's result (JSON), recorded in it first"
+    )
+    made.add_argument("--stage", default="", metavar="NAME", help="the stage that the probe is of")
+
+
 def _no_options(made: Parser) -> None:
     del made
 
@@ -218,6 +231,28 @@ def unpack(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     return found, unpack_text(found), 0 if found["ok"] else 5
 
 
+def budget(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Make the document of a compute budget."""
+    from kit.report.budget import document_path, write_budget
+    from kit.report.budget_chart import FILE, draw_budget
+    from kit.report.budget_terminal import budget_text
+    from kit.timing.budget import read_budget, read_probe, record_probe
+
+    path = Path(arguments.target)
+    if arguments.stage and not arguments.record:
+        raise UsageError("--stage is about a probe's result. Give that too: --record probe.json.", "--record")
+    if arguments.record:
+        probe = read_probe(Path(arguments.record))
+        found = record_probe(path, probe, stage=arguments.stage, name=arguments.record)
+    else:
+        found = read_budget(path)
+    data = found.as_json()
+    document = write_budget(data, document_path(path, arguments.out))
+    chart = draw_budget(data, document.with_name(FILE))
+    data |= {"document": str(document), "chart": str(chart)}
+    return data, budget_text(data), 0
+
+
 def _limits(arguments: argparse.Namespace) -> Any:
     from kit.harness.deadline import Limits
 
@@ -284,6 +319,12 @@ COMMANDS = {
     "package": Command("make the archive from whatever a dead run left", "RUN", _no_options, package),
     "unpack": Command(
         "check an archive, unpack it, say how to continue the run in it", "ARCHIVE", _unpack_options, unpack
+    ),
+    "budget": Command(
+        "COMPUTE_BUDGET.md from a budget file, every figure marked and checked",
+        "CONFIG",
+        _budget_options,
+        budget,
     ),
 }
 """The commands by name; exit codes are those of the module's docstring."""
