@@ -55,9 +55,13 @@ def _draw_steps(figure: Any, probe: Mapping[str, Any]) -> None:
     times = style.drawable(probe["times_s"])
     first = probe["warm_up_steps"] + 1
     axes = style.add_axes(figure, 1.25, 0.5, style.WIDTH_IN - 4.0, 1.2)
-    axes.plot(range(first, first + len(times)), times, color=style.AGENT, linewidth=1.0, marker=".", markersize=3)
+    axes.plot(
+        range(first, first + len(times)), times, color=style.AGENT, linewidth=1.0, marker=".", markersize=3
+    )
     axes.axhline(probe["step_s"], color=style.MUTED, linewidth=0.8)
-    style.note(axes, f"mean {duration(probe['step_s'])}", (1.0, probe["step_s"]), style.MUTED, x_in="axes fraction")
+    style.note(
+        axes, f"mean {duration(probe['step_s'])}", (1.0, probe["step_s"]), style.MUTED, x_in="axes fraction"
+    )
     axes.set_ylim(0, 1.1 * max(times))
     style.name_axes(axes, x="step", y="seconds of each step")
     style.separate_thousands(axes, whole=True)

@@ -7,4 +7,12 @@ from kit.sb3.normalisation import load_best_normalisation
 from kit.sb3.probe import probe
 from kit.sb3.replayable import Replayable
 
-__all__ = ["EpisodeProcess", "Evaluation", "Replayable", "learn", "load_best", "load_best_normalisation", "probe"]
+__all__ = [
+    "EpisodeProcess",
+    "Evaluation",
+    "Replayable",
+    "learn",
+    "load_best",
+    "load_best_normalisation",
+    "probe",
+]

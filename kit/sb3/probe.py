@@ -67,7 +67,12 @@ def probe(
         UsageError: it measured nothing: not two whole turns within the limit, no gradient step, NaN for a loss.
     """
     probing = Probing(
-        algorithm.__name__, steps=steps, limit_s=limit_s, warm_up=warm_up, unit="rollout and update", clock=clock
+        algorithm.__name__,
+        steps=steps,
+        limit_s=limit_s,
+        warm_up=warm_up,
+        unit="rollout and update",
+        clock=clock,
     )
     with _as_it_was(threads):
         env = vectorised(make_env)
@@ -90,12 +95,11 @@ def _turn(model: BaseAlgorithm) -> int:
     """Return the environment steps of a rollout, at most."""
     if isinstance(model, OnPolicyAlgorithm):
         return int(model.n_steps * model.n_envs)
-    if not isinstance(model, OffPolicyAlgorithm):
+    frequency = getattr(model, "train_freq", None)
+    if not isinstance(frequency, TrainFreq):
         raise UsageError(
             f"{type(model).__name__} cannot be probed: it is neither an on-policy nor an off-policy algorithm."
         )
-    frequency = model.train_freq
-    assert isinstance(frequency, TrainFreq)
     each = 1 if frequency.unit is TrainFrequencyUnit.STEP else EPISODE_STEPS
     return int(frequency.frequency * each * model.n_envs)
 
@@ -109,7 +113,9 @@ def _lowered_start(model: BaseAlgorithm, probing: Probing) -> int:
     probing.notes.append(f"The replay buffer takes {full} once it is full; in the probe it was nearly empty.")
     asked = int(model.learning_starts)
     if isinstance(model.replay_buffer, HerReplayBuffer):  # it samples whole episodes only
-        probing.notes.append(f"The {asked:,} steps before learning_starts, which only collect, count as warm-up.")
+        probing.notes.append(
+            f"The {asked:,} steps before learning_starts, which only collect, count as warm-up."
+        )
         return asked
     if asked > 0:
         model.learning_starts = 0

@@ -33,7 +33,9 @@ class ProbedTurns(BaseCallback):
     def timed(self) -> Iterator[None]:
         """Time the environment, the policy and the optimizers inside the block."""
         model, env = self._algorithm, self._algorithm.get_env()
-        chooses = (model.policy, "forward") if isinstance(model, OnPolicyAlgorithm) else (model, "_sample_action")
+        chooses = (
+            (model.policy, "forward") if isinstance(model, OnPolicyAlgorithm) else (model, "_sample_action")
+        )
         places: list[tuple[Any, str, str]] = [
             (env, "step", "environment"),
             (env, "reset", "environment"),

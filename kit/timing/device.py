@@ -37,11 +37,13 @@ class Device:
         self._read = from_library() or from_command
         self._before = self._read()
         cuda = _cuda()
-        indices = range(cuda.device_count()) if cuda else ()
         # Waiting for a device that nobody uses would make a context on it, which takes memory.
-        self._used = [index for index in indices if cuda.memory_reserved(index)]
-        for index in indices:
-            cuda.reset_peak_memory_stats(index)
+        self._used: list[int] = []
+        if cuda:
+            for index in range(cuda.device_count()):
+                cuda.reset_peak_memory_stats(index)
+                if cuda.memory_reserved(index):
+                    self._used.append(index)
 
     def synchronise(self) -> None:
         """Wait until the devices have done what they were given: CUDA calls return before their work is done."""

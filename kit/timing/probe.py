@@ -116,7 +116,9 @@ class Probe:
             UsageError: ``samples`` is not more than 0, or the probe counted none.
         """
         if not self.samples:
-            raise UsageError(f"The probe of {self.what} counted no samples: say step(samples=…), or use project().")
+            raise UsageError(
+                f"The probe of {self.what} counted no samples: say step(samples=…), or use project()."
+            )
         if samples <= 0:
             raise UsageError(f"samples must be more than 0, not {samples!r}.")
         more = samples * self.steps / self.samples - self.warm_up_steps
@@ -127,6 +129,8 @@ class Probe:
     def as_json(self, stage: str | None = None) -> dict[str, Any]:
         """Return it as plain values, for a file that ``budget --record`` reads; ``stage`` names the budget's stage."""
         named = {} if stage is None else {"stage": stage}
-        measured = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        measured = {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
+        }
         measured |= {"samples_per_s": self.samples_per_s, "idle_s": self.idle_s}
         return named | measured

@@ -70,7 +70,9 @@ def probe_module(
     probing = Probing(what, steps=steps, limit_s=limit_s, warm_up=warm_up, unit=unit, clock=clock)
     trainer = _Trainer(probing, module, _Batches(what, loader), loss_of, optimizer, accumulation)
     if not module.training:
-        probing.notes.append("The module was in evaluation mode: what differs in training was not in the steps.")
+        probing.notes.append(
+            "The module was in evaluation mode: what differs in training was not in the steps."
+        )
     with probing:
         while probing.going and trainer.take():
             pass
@@ -122,7 +124,9 @@ class _Trainer:
             with part("compute"):
                 loss = self.loss_of(self.module, batch) / self.accumulation
                 if not loss.requires_grad:
-                    raise UsageError("The loss depends on no parameter that learns: there is no gradient step.")
+                    raise UsageError(
+                        "The loss depends on no parameter that learns: there is no gradient step."
+                    )
                 loss.backward()
             samples += _size(batch)
             total += float(loss.detach())
@@ -186,4 +190,5 @@ def _size(batch: Any) -> int:
         batch = list(batch.values())
     if isinstance(batch, list | tuple) and batch:
         return _size(batch[0])
-    return len(batch) if hasattr(batch, "__len__") and getattr(batch, "ndim", 1) else 1
+    scalar = not hasattr(batch, "__len__") or getattr(batch, "ndim", None) == 0
+    return 1 if scalar else len(batch)

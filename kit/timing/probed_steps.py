@@ -1,4 +1,4 @@
-"""The steps of a probe as they were taken: which of them count, how they split into parts, and what is wrong with them."""
+"""The steps of a probe as they were taken: which count, how they split into parts, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def require_measured(what: str, steps: Sequence[ProbedStep], warm_up: int, ended
         raise UsageError(f"{where}: it took no step. {ended}")
     if not any(step.optimiser_steps for step in steps):
         raise UsageError(
-            f"{where}: its {len(steps)} steps contain no gradient step, so they say nothing of a run that learns. {ended}"
+            f"{where}: its {len(steps)} steps contain no gradient step, so they say nothing of a run that learns. "
+            f"{ended}"
         )
     if len(steps) - warm_up < FEWEST_STEPS:
         raise UsageError(

@@ -23,7 +23,9 @@ LIMIT_S = 60.0
 
 
 class Probing:
-    """Times ``steps`` steps, or as many as end before ``limit_s`` has passed::
+    """Times ``steps`` steps of a loop, or as many as begin before ``limit_s`` has passed.
+
+    Use it like this::
 
         with Probing("my loop") as probing:
             while probing.going:
@@ -105,9 +107,12 @@ class Probing:
         return self._elapsed_s() >= self.limit_s
 
     def _elapsed_s(self) -> float:
+        return self.clock.monotonic() - self._require_begun()
+
+    def _require_begun(self) -> float:
         if self._began is None:
             raise UsageError(f"The probe of {self.what} has not begun: use it in a with statement.")
-        return self.clock.monotonic() - self._began
+        return self._began
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
@@ -123,19 +128,17 @@ class Probing:
 
     def enter(self, name: str) -> None:
         """Begin a part, where a ``with`` block cannot; ``leave`` ends it."""
-        if self._began is None:
-            raise UsageError(f"The probe of {self.what} has not begun: use it in a with statement.")
         self._credit()
         self._open.append(name)
 
     def leave(self) -> None:
-        """End the innermost part."""
+        """End the innermost part. Raises UsageError where none is open."""
+        if not self._open:
+            raise UsageError("leave() was called where no part is open.")
         self._credit()
         self._open.pop()
 
-    def step(
-        self, *, samples: float = 0.0, loss: float | None = None, optimiser_steps: int = 1
-    ) -> bool:
+    def step(self, *, samples: float = 0.0, loss: float | None = None, optimiser_steps: int = 1) -> bool:
         """End a step; returns whether to take another.
 
         Args:
@@ -147,15 +150,18 @@ class Probing:
             UsageError: a part is open.
         """
         if self._open:
-            raise UsageError(f"step() was called inside the part {self._open[-1]!r}: a step ends outside of its parts.")
+            raise UsageError(
+                f"step() was called inside the part {self._open[-1]!r}: a step ends outside of its parts."
+            )
         self._credit()
-        step, self._step = self._step, ProbedStep()
+        step, self._step, self._raised_in = self._step, ProbedStep(), None
         step.samples, step.loss, step.optimiser_steps = samples, loss, optimiser_steps
         self._taken.append(step)
         return self.going
 
     def _credit(self) -> None:
         """Credit the part that is open with the time since the last border; the probe's own looks are in none."""
+        self._require_begun()
         self._device.synchronise()
         now, cpu = self.clock.monotonic(), self.clock.cpu()
         self._step.add(self._open[-1] if self._open else OTHER, now - self._since, cpu - self._cpu_since)

@@ -51,13 +51,11 @@ def quantile(values: Sequence[float], share: float) -> float:
 def warm_up_steps(times_s: Sequence[float]) -> int:
     """Return how many leading steps are warm-up: those before the first that the later half would call ordinary.
 
-    Ordinary is at most the 95 % quantile of the later half. Only a leading row of slow steps goes: a slow step further
-    on is part of the work, and belongs into the mean.
+    Ordinary is at most the 95 % quantile of the later half. Only a leading row of slow steps goes, and half of the
+    steps at most: a slow step further on is part of the work, and belongs into the mean.
     """
     if len(times_s) < 2:
         return 0
-    ordinary_s = quantile(times_s[len(times_s) // 2 :], WARM_UP_LEVEL)
-    for number, time_s in enumerate(times_s):
-        if time_s <= ordinary_s:
-            return number
-    raise AssertionError("the least of the later half is at most its own quantile")
+    half = len(times_s) // 2
+    ordinary_s = quantile(times_s[half:], WARM_UP_LEVEL)
+    return next((number for number in range(half) if times_s[number] <= ordinary_s), half)

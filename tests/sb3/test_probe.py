@@ -43,7 +43,16 @@ class Broken(Drift):
 
 def test_learning_starts_is_lowered_and_said():
     """100 steps of a DQN that would only collect for 1,000 contain a gradient step each; the result says why."""
-    found = probe(DQN, "MlpPolicy", Drift, learning_starts=1_000, train_freq=1, gradient_steps=2, buffer_size=500, **SMALL)
+    found = probe(
+        DQN,
+        "MlpPolicy",
+        Drift,
+        learning_starts=1_000,
+        train_freq=1,
+        gradient_steps=2,
+        buffer_size=500,
+        **SMALL,
+    )
     assert found.steps + found.warm_up_steps == 100
     assert found.optimiser_steps == 2 * found.steps
     assert any("learning_starts was lowered from 1,000 to 0" in note for note in found.notes)
@@ -62,7 +71,9 @@ def test_learning_starts_is_lowered_and_said():
 )
 def test_a_turn_holds_its_environment_steps_and_updates(algorithm, settings, samples, updates):
     """Steps of two environments and of the optimizer are counted for each turn, as the settings say."""
-    found = probe(algorithm, "MlpPolicy", lambda: make_vec_env(Drift, 2), steps=5, warm_up=1, **settings, **SMALL)
+    found = probe(
+        algorithm, "MlpPolicy", lambda: make_vec_env(Drift, 2), steps=5, warm_up=1, **settings, **SMALL
+    )
     assert found.steps == 4
     assert found.samples == 4 * samples
     assert found.optimiser_steps == 4 * updates
@@ -72,7 +83,15 @@ def test_the_environments_time_is_told_apart():
     """An environment that waits 2 s a step is all of the time, idle, and the throughput is half a step a second."""
     clock = ManualClock()
     found = probe(
-        DQN, "MlpPolicy", lambda: Slow(clock), steps=10, limit_s=1e6, clock=clock, buffer_size=100, train_freq=1, **SMALL
+        DQN,
+        "MlpPolicy",
+        lambda: Slow(clock),
+        steps=10,
+        limit_s=1e6,
+        clock=clock,
+        buffer_size=100,
+        train_freq=1,
+        **SMALL,
     )
     assert found.parts["environment"].mean_s == pytest.approx(2.0)
     assert found.parts["environment"].share == pytest.approx(1.0)
@@ -88,7 +107,15 @@ def test_random_generators_and_threads_come_back():
     torch.manual_seed(3)
     torch.set_num_threads(2)
     before = encode(capture_generators())
-    probe(SAC, "MlpPolicy", lambda: gymnasium.make("Pendulum-v1"), steps=4, buffer_size=100, batch_size=8, **SMALL)
+    probe(
+        SAC,
+        "MlpPolicy",
+        lambda: gymnasium.make("Pendulum-v1"),
+        steps=4,
+        buffer_size=100,
+        batch_size=8,
+        **SMALL,
+    )
     assert encode(capture_generators()) == before
     assert torch.get_num_threads() == 2
 
@@ -115,7 +142,9 @@ def test_the_environment_is_closed():
 def test_the_limit_breaks_off_a_rollout_that_would_never_train():
     """A rollout of 2,048 steps of 2 s does not fit into 60 s: an error says so, with the length of the rollout."""
     clock = ManualClock()
-    with pytest.raises(UsageError, match=r"PPO \(rollouts of 2,048 environment steps\) measured nothing: it took no step"):
+    with pytest.raises(
+        UsageError, match=r"PPO \(rollouts of 2,048 environment steps\) measured nothing: it took no step"
+    ):
         probe(PPO, "MlpPolicy", lambda: Slow(clock), clock=clock)
     assert clock.monotonic() < ManualClock().monotonic() + 70.0
 
@@ -134,12 +163,22 @@ def test_no_gradient_step_is_told():
 
 def test_wrapped_environments_are_probed_as_they_are():
     """VecNormalize keeps normalising under the probe."""
-    found = probe(PPO, "MlpPolicy", lambda: VecNormalize(make_vec_env(Drift, 2)), steps=3, n_steps=8, batch_size=8, **SMALL)
+    found = probe(
+        PPO,
+        "MlpPolicy",
+        lambda: VecNormalize(make_vec_env(Drift, 2)),
+        steps=3,
+        n_steps=8,
+        batch_size=8,
+        **SMALL,
+    )
     assert found.parts["environment"].mean_s > 0
 
 
 def test_episodes_can_be_the_turns():
     """Where an episode decides when to train, a turn is one."""
-    found = probe(DQN, "MlpPolicy", Drift, steps=4, warm_up=0, train_freq=(1, "episode"), buffer_size=1_000, **SMALL)
+    found = probe(
+        DQN, "MlpPolicy", Drift, steps=4, warm_up=0, train_freq=(1, "episode"), buffer_size=1_000, **SMALL
+    )
     assert found.steps == 4
     assert found.samples <= 4 * 30

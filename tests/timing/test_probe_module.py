@@ -55,7 +55,9 @@ def test_loader_and_compute_are_told_apart():
     module = Timed(clock)
     loader = Loader(clock)
     optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
-    probe = probe_module(module, loader, nn.functional.mse_loss, optimizer, steps=10, limit_s=1e6, clock=clock)
+    probe = probe_module(
+        module, loader, nn.functional.mse_loss, optimizer, steps=10, limit_s=1e6, clock=clock
+    )
     assert probe.step_s == pytest.approx(4.0)
     assert probe.parts["loader"].mean_s == pytest.approx(1.0)
     assert probe.parts["loader"].idle_s == pytest.approx(1.0)
@@ -114,7 +116,10 @@ def test_copies_keep_the_original_as_it_was():
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
     assert not optimizer.state
     assert torch.equal(torch.get_rng_state(), chance)
-    assert any(not torch.equal(ours, theirs) for ours, theirs in zip(copied[0].parameters(), module.parameters(), strict=True))
+    assert any(
+        not torch.equal(ours, theirs)
+        for ours, theirs in zip(copied[0].parameters(), module.parameters(), strict=True)
+    )
 
 
 def test_the_mode_of_the_module_stays():
@@ -139,7 +144,9 @@ def test_batches_come_in_the_usual_forms(form, loss):
     """Pairs, lists, mappings of keyword arguments and bare tensors are trained on, and their samples counted."""
     module = nn.Linear(4, 1)
     loader = [form(x, y) for x, y in batches()]
-    probe = probe_module(module, loader, loss, torch.optim.SGD(module.parameters(), lr=0.1), steps=4, warm_up=0)
+    probe = probe_module(
+        module, loader, loss, torch.optim.SGD(module.parameters(), lr=0.1), steps=4, warm_up=0
+    )
     assert probe.samples == 4 * 8
 
 
@@ -169,8 +176,8 @@ def test_an_iterator_that_ends_ends_the_probe():
     assert all(parameter.grad is None for parameter in module.parameters())
 
 
-def test_a_data_loader_with_workers_is_just_another_loader():
-    """torch's own DataLoader, shuffled, is probed as it is."""
+def test_torchs_data_loader_is_just_another_loader():
+    """The DataLoader of torch, shuffled, is probed as it is."""
     data = torch.utils.data.TensorDataset(torch.randn(40, 4), torch.randn(40, 1))
     module, optimizer = small()
     loader = torch.utils.data.DataLoader(data, batch_size=16, shuffle=True)
@@ -181,7 +188,9 @@ def test_a_data_loader_with_workers_is_just_another_loader():
 def test_an_empty_loader_is_told():
     """No batch, no number."""
     module, optimizer = small()
-    with pytest.raises(UsageError, match="The probe of the module Sequential measured nothing: its loader has no batch"):
+    with pytest.raises(
+        UsageError, match="The probe of the module Sequential measured nothing: its loader has no batch"
+    ):
         probe_module(module, [], nn.functional.mse_loss, optimizer)
 
 
@@ -200,14 +209,18 @@ def test_a_loss_cut_off_from_the_module_is_told_with_its_place():
     module, optimizer = small()
     with pytest.raises(UsageError, match="depends on no parameter") as caught:
         probe_module(module, batches(), lambda output, target: output.detach().sum(), optimizer)
-    assert caught.value.__notes__ == ["Raised in step 1 of the probe of the module Sequential, in part 'compute'."]
+    assert caught.value.__notes__ == [
+        "Raised in step 1 of the probe of the module Sequential, in part 'compute'."
+    ]
 
 
 def test_a_loss_that_is_always_nan_is_told():
     """Time spent on NaN is no measure of training."""
     module, optimizer = small()
     with pytest.raises(UsageError, match="the loss was nan in every step"):
-        probe_module(module, batches(), lambda output, target: output.sum() * float("nan"), optimizer, steps=5)
+        probe_module(
+            module, batches(), lambda output, target: output.sum() * float("nan"), optimizer, steps=5
+        )
 
 
 def test_bad_accumulation_is_refused():

@@ -98,7 +98,9 @@ def test_a_nested_part_is_taken_out_of_the_one_around_it():
 
 @given(
     st.lists(
-        st.lists(st.tuples(st.sampled_from(["loader", "compute"]), st.floats(0.001, 10)), min_size=1, max_size=5),
+        st.lists(
+            st.tuples(st.sampled_from(["loader", "compute"]), st.floats(0.001, 10)), min_size=1, max_size=5
+        ),
         min_size=4,
         max_size=20,
     )
@@ -198,11 +200,13 @@ def test_bad_settings_are_refused(settings, says):
 
 
 def test_misuse_is_told():
-    """A step inside a part, and a probe that was not begun or is begun twice, are errors."""
+    """A step inside a part, an end of none, and a probe that was not begun or is begun twice, are errors."""
     probing = Probing("my loop", clock=ManualClock())
     with pytest.raises(UsageError, match="has not begun"):
         probing.step()
     with probing:
+        with pytest.raises(UsageError, match="no part is open"):
+            probing.leave()
         with pytest.raises(UsageError, match="inside the part 'loader'"), probing.part("loader"):
             probing.step()
         with pytest.raises(UsageError, match="begun before"):
@@ -271,4 +275,8 @@ def test_a_machine_without_a_gpu_says_so(monkeypatch, tmp_path):
         pytest.skip("this machine has a GPU")
     monkeypatch.setenv("PATH", str(tmp_path))
     probe = probed(ManualClock())
-    assert (probe.device_peak_bytes, probe.device_used_bytes, probe.device_peak_from) == (None, None, "absent")
+    assert (probe.device_peak_bytes, probe.device_used_bytes, probe.device_peak_from) == (
+        None,
+        None,
+        "absent",
+    )

@@ -38,6 +38,7 @@ def test_a_quantile_lies_among_the_values(times_s, share):
         ([1.0] * 20, 0),
         ([1.0] * 10 + [50.0] + [1.0] * 10, 0),  # a slow step in the middle is part of the work
         ([2.0, *[1.0, 3.0] * 10], 0),  # the first step is no slower than others are
+        ([8.0, 4.0, 2.0, 1.0], 2),  # ever faster: half of them at most
         ([4.0], 0),
     ],
 )
@@ -48,5 +49,5 @@ def test_only_leading_slow_steps_are_warm_up(times_s, expected):
 
 @given(TIMES)
 def test_warm_up_leaves_steps_to_measure(times_s):
-    """However the times fall, the later half is never all warm-up."""
-    assert warm_up_steps(times_s) < len(times_s)
+    """However the times fall, at least half of the steps are measured."""
+    assert warm_up_steps(times_s) <= len(times_s) // 2
