@@ -5,7 +5,8 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from stable_baselines3 import A2C, DQN, PPO, SAC
+from sb3_contrib import ARS, QRDQN, TRPO, RecurrentPPO
+from stable_baselines3 import A2C, DQN, PPO, SAC, HerReplayBuffer
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 
@@ -13,7 +14,9 @@ from kit.errors import UsageError
 from kit.harness.clock import ManualClock
 from kit.randomness import capture_generators
 from kit.sb3 import probe
+from kit.sb3.probed_turns import ProbedTurns
 from kit.tensors import encode
+from kit.timing.probing import Probing
 from tests.sb3.environments import Drift
 
 SMALL = {"policy_kwargs": {"net_arch": [8]}}
@@ -30,6 +33,25 @@ class Slow(Drift):
         """Drift, slowly."""
         self.clock.advance(2.0)
         return super().step(action)
+
+
+class Goal(Drift):
+    """Drift towards a goal, as hindsight replay wants it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        inner = self.observation_space
+        names = ("observation", "achieved_goal", "desired_goal")
+        self.observation_space = gymnasium.spaces.Dict(dict.fromkeys(names, inner))
+
+    def observed(self):
+        """Where it is, and where it should be."""
+        at = super().observed()
+        return {"observation": at, "achieved_goal": at, "desired_goal": np.zeros(2, np.float32)}
+
+    def compute_reward(self, achieved, desired, _info):
+        """The nearer the better."""
+        return -np.abs(achieved - desired).sum(axis=-1)
 
 
 class Broken(Drift):
@@ -173,6 +195,64 @@ def test_wrapped_environments_are_probed_as_they_are():
         **SMALL,
     )
     assert found.parts["environment"].mean_s > 0
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "settings", "total"),
+    [(PPO, {"n_steps": 8, "batch_size": 8}, 32), (DQN, {"learning_starts": 5, "buffer_size": 100}, 40)],
+)
+def test_the_stopwatch_changes_nothing_of_training(algorithm, settings, total):
+    """A model trained under it ends with the weights, to the bit, of one that nobody timed, and is left as it was."""
+    models = [algorithm("MlpPolicy", Drift(), seed=3, **settings, **SMALL)]
+    turns = ProbedTurns(models[0], probing := Probing(steps=1_000))
+    with turns.timed(), probing:
+        models[0].learn(total, callback=turns)
+    models.append(algorithm("MlpPolicy", Drift(), seed=3, **settings, **SMALL))
+    models[1].learn(total)
+    for ours, theirs in zip(models[0].policy.parameters(), models[1].policy.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    assert not {"forward", "_sample_action"} & (vars(models[0]).keys() | vars(models[0].policy).keys())
+    assert not {"step", "reset"} & vars(models[0].get_env()).keys()
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "policy", "settings"),
+    [
+        (QRDQN, "MlpPolicy", {"buffer_size": 100}),
+        (RecurrentPPO, "MlpLstmPolicy", {"n_steps": 8, "batch_size": 8}),
+        (TRPO, "MlpPolicy", {"n_steps": 8, "batch_size": 8}),
+    ],
+)
+def test_the_algorithms_of_sb3_contrib_are_probed_too(algorithm, policy, settings):
+    """Their policies and optimizers are found in the same places."""
+    found = probe(algorithm, policy, Drift, steps=4, warm_up=0, **settings, **SMALL)
+    assert found.optimiser_steps > 0
+    assert all(found.parts[name].mean_s > 0 for name in ("environment", "policy", "compute", "optimiser"))
+
+
+def test_hindsight_replay_keeps_its_start():
+    """It samples whole episodes only: the steps that collect the first ones are warm-up, and the rest are measured."""
+    found = probe(
+        DQN,
+        "MultiInputPolicy",
+        Goal,
+        steps=10,
+        learning_starts=40,
+        buffer_size=200,
+        train_freq=1,
+        replay_buffer_class=HerReplayBuffer,
+        **SMALL,
+    )
+    assert found.warm_up_steps >= 40
+    assert found.steps + found.warm_up_steps == 50
+    assert found.optimiser_steps == found.steps
+    assert any("before learning_starts, which only collect, count as warm-up" in note for note in found.notes)
+
+
+def test_what_is_no_such_algorithm_is_refused():
+    """An algorithm that neither collects nor replays has no turns that could be told apart."""
+    with pytest.raises(UsageError, match="ARS cannot be probed"):
+        probe(ARS, "LinearPolicy", Drift)
 
 
 def test_episodes_can_be_the_turns():
