@@ -27,7 +27,9 @@ def draw_probe(probe: Mapping[str, Any], path: Path) -> Path:
         f"variation {probe['cv']:.2f}; {probe['steps']} steps after {probe['warm_up_steps']} of warm-up"
     )
     figure = style.new_figure(
-        height, f"{probe['what']}: a step ({probe['unit']}) takes {duration(probe['step_s'])}", subtitle
+        height,
+        f"{probe['what'][:1].upper()}{probe['what'][1:]}: a step ({probe['unit']}) takes {duration(probe['step_s'])}",
+        subtitle,
     )
     _draw_parts(figure, parts, height)
     _draw_steps(figure, probe)

@@ -40,8 +40,8 @@ def probe_module(
     (forward and backward), ``optimiser``, ``other``. The loader is begun again when it ends, as it is at the end of an
     epoch; an iterator, which cannot, ends the probe.
 
-    It really trains what it is given, from gradients of zero, and draws from the loader and from the random number
-    generators as training does: for a probe beforehand hand in copies made together,
+    It really trains what it is given, with no gradients before and after, and draws from the loader and from the
+    random number generators as training does: for a probe beforehand hand in copies made together,
     ``module, optimizer = copy.deepcopy((module, optimizer))``, and a loader of its own, inside
     ``torch.random.fork_rng()``. Nothing else of them is changed; the module stays in the mode it is in.
 
@@ -73,6 +73,7 @@ def probe_module(
         probing.notes.append(
             "The module was in evaluation mode: what differs in training was not in the steps."
         )
+    optimizer.zero_grad()
     with probing:
         while probing.going and trainer.take():
             pass
@@ -109,8 +110,6 @@ class _Trainer:
     def take(self) -> bool:
         """Take one step; False where the loader ended before it was whole, which leaves the weights as they are."""
         part = self.probing.part
-        with part("optimiser"):
-            self.optimizer.zero_grad()
         samples, total = 0, 0.0
         for _ in range(self.accumulation):
             with part("loader"):
@@ -133,6 +132,7 @@ class _Trainer:
         stepped = self._has_gradient()
         with part("optimiser"):
             self.optimizer.step()
+            self.optimizer.zero_grad()
         self.probing.step(samples=samples, loss=total, optimiser_steps=int(stepped))
         return True
 

@@ -37,7 +37,8 @@ class Probing:
         probe = probing.result()
 
     Every instant of a step is in exactly one part: the innermost that is open, or ``other``. At the border of each
-    part the CUDA devices in use are waited for, so that their work counts where it was asked for.
+    part the CUDA devices in use are waited for, so that their work counts where it was asked for; what a loop would
+    overlap without that (the next batch with the last kernels) does not overlap in a probe.
 
     Args:
         what: what is probed, for messages.

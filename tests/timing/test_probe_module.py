@@ -62,7 +62,7 @@ def test_loader_and_compute_are_told_apart():
     assert probe.parts["loader"].mean_s == pytest.approx(1.0)
     assert probe.parts["loader"].idle_s == pytest.approx(1.0)
     assert probe.parts["compute"].cpu_s == pytest.approx(3.0)
-    assert list(probe.parts) == ["optimiser", "loader", "compute", "other"]
+    assert list(probe.parts) == ["loader", "compute", "optimiser", "other"]
     assert loader.epochs == 5
 
 

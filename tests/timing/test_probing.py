@@ -10,6 +10,7 @@ from kit.errors import UsageError
 from kit.harness.clock import ManualClock
 from kit.timing.probe import Probe
 from kit.timing.probing import Probing
+from kit.timing.process_peak import ProcessPeak
 
 REQUIRED = {
     "step_s",
@@ -266,6 +267,35 @@ def test_the_peak_of_memory_is_that_of_the_probe():
             del held
             probing.step()
     assert probing.result().peak_bytes >= before + 70_000_000
+
+
+def test_memory_held_before_the_probe_is_not_its_peak():
+    """What was allocated and freed again before a probe began raises the process's mark, but not the probe's peak."""
+    held = np.ones(30_000_000)
+    while_held = psutil.Process().memory_info().rss
+    del held
+    peak = ProcessPeak()
+    assert peak.peak_bytes() < while_held - 100_000_000
+    peak.look(0.0)
+    assert not peak.due(0.005)
+    assert peak.due(0.011)
+
+
+def test_a_device_that_torch_does_not_use_is_asked_of_its_driver(monkeypatch, tmp_path):
+    """Where there is nvidia-smi but no CUDA in torch, the larger of its two readings is the peak, and says so."""
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    answers = tmp_path / "nvidia-smi"
+    answers.write_text(
+        "#!/bin/sh\nif [ -e seen ]; then echo '1000, 16000'; else touch seen; echo '3000, 16000'; fi\n"
+    )
+    answers.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.chdir(tmp_path)
+    probe = probed(ManualClock())
+    assert probe.device_peak_from == "driver"
+    assert (probe.device_peak_bytes, probe.device_used_bytes) == (3000 * 2**20, 1000 * 2**20)
 
 
 def test_a_machine_without_a_gpu_says_so(monkeypatch, tmp_path):
