@@ -28,7 +28,7 @@ def settings(tmp_path: Path) -> list[str]:
 
 
 def test_the_notebook_measures_projects_and_records(tmp_path: Path, settings: list[str]) -> None:
-    """Run small with a stage: the probe, its projection, the budget with its measured figure, and both charts."""
+    """With a stage: the probe, its projection, a budget with the measured figure, both charts; again, it is done."""
     before = (tmp_path / "plan.yaml").read_bytes()
     out = tmp_path / "run"
     code, summary, errors = call("run", out, *settings, "--set", "stage=sft", notebook="compute_budget")
@@ -44,6 +44,9 @@ def test_the_notebook_measures_projects_and_records(tmp_path: Path, settings: li
     assert (figure.mark, figure.entry.machine) == ("measured", probe["machine"])
     assert (out / "COMPUTE_BUDGET.md").stat().st_size > 1_000
     assert (tmp_path / "plan.yaml").read_bytes() == before
+    again, _, errors = call("run", out, *settings, "--set", "stage=sft", notebook="compute_budget")
+    assert again == 0, errors
+    assert read(out, "results.json") == results
 
 
 @pytest.mark.slow

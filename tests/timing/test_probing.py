@@ -3,7 +3,7 @@ import json
 import numpy as np
 import psutil
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.errors import UsageError
@@ -97,6 +97,7 @@ def test_a_nested_part_is_taken_out_of_the_one_around_it():
     assert (parts["update"].mean_s, parts["optimiser"].mean_s) == (pytest.approx(3.0), pytest.approx(10.0))
 
 
+@settings(max_examples=30)
 @given(
     st.lists(
         st.lists(
