@@ -24,6 +24,7 @@ BENCHMARKS = {
     "throttle": "bench_throttle",
     "diagnostics": "bench_diagnostics",
     "import": "bench_import",
+    "phases": "bench_phases",
     "overhead": "bench_overhead",
     "checkpoint": "bench_checkpoint",
     "resume": "bench_resume",

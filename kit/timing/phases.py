@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
 
 from kit.harness.clock import SYSTEM_CLOCK, Clock
 
@@ -42,6 +42,43 @@ class Phase:
         }
 
 
+@dataclass
+class Nesting:
+    """A phase inside another, over all its visits there; ``total_s`` includes what is nested in it in turn."""
+
+    name: str
+    inside: str
+    visits: int = 0
+    count: float = 0.0
+    total_s: float = 0.0
+
+
+class _Inside:
+    """One visit of a nested phase; a class, since a generator's context manager takes twice as long."""
+
+    __slots__ = ("_count", "_name", "_outer", "_since", "_timer")
+
+    def __init__(self, timer: PhaseTimer, name: str, count: float) -> None:
+        self._timer, self._name, self._count = timer, name, count
+
+    def __enter__(self) -> None:
+        timer = self._timer
+        self._outer = timer._current.name
+        timer.switch(self._name)
+        self._since = timer._since
+
+    def __exit__(self, *_error: object) -> None:
+        timer = self._timer
+        timer.switch(self._outer, self._count)
+        key = (self._outer, self._name)
+        nesting = timer._nested.get(key)
+        if nesting is None:
+            nesting = timer._nested[key] = Nesting(self._name, self._outer)
+        nesting.visits += 1
+        nesting.count += self._count
+        nesting.total_s += timer._since - self._since
+
+
 class PhaseTimer:
     """Attributes every instant to one phase; nested phases are exclusive of each other.
 
@@ -55,6 +92,7 @@ class PhaseTimer:
         self._clock = clock
         self._now: Callable[[], float] = clock.monotonic
         self.phases: dict[str, Phase] = {}
+        self._nested: dict[tuple[str, str], Nesting] = {}
         self._current = self._phase(initial)
         self._since = clock.monotonic() if began is None else began
         self._cpu_since: float | None = 0.0 if began is not None else clock.cpu()
@@ -91,15 +129,17 @@ class PhaseTimer:
             self._cpu_since = cpu if sample else None
         self._current = phase
 
-    @contextmanager
-    def phase(self, name: str, count: float = 1.0) -> Iterator[None]:
+    def phase(self, name: str, count: float = 1.0) -> AbstractContextManager[None]:
         """Be in ``name`` inside the block (``count`` units of it), then back in the phase before."""
-        outer = self._current.name
-        self.switch(name)
-        try:
-            yield
-        finally:
-            self.switch(outer, count)
+        return _Inside(self, name, count)
+
+    def nesting(self) -> list[dict[str, float | str]]:
+        """Return which phases were entered inside which: ``{name, inside, visits, count, total_s}``.
+
+        ``total_s`` is the whole time of the visits, where ``rows`` gives each phase its own alone; one row for each
+        pair, in the order in which they were first left.
+        """
+        return [asdict(nested) for nested in self._nested.values()]
 
     def add_count(self, name: str, count: float) -> None:
         """Credit a phase with units done, apart from its time."""

@@ -74,3 +74,40 @@ def test_cpu_time_is_scaled_up_from_samples():
     rows = {row["name"]: row for row in timer.rows()}
     assert rows["rollout"]["cpu_s"] == pytest.approx(200.0)
     assert rows["update"]["cpu_s"] == pytest.approx(0.0)
+
+
+def test_what_was_nested_in_what_can_be_read():
+    """Each pair of an outer and an inner phase is told with its visits and its whole time, deeper phases included."""
+    clock = ManualClock()
+    timer = PhaseTimer(clock, "rollout")
+    for _ in range(3):
+        with timer.phase("evaluate", count=4):
+            clock.advance(10.0)
+            with timer.phase("checkpoint"):
+                clock.advance(100.0)
+    with timer.phase("checkpoint"):
+        clock.advance(1.0)
+    assert timer.nesting() == [
+        {"name": "checkpoint", "inside": "evaluate", "visits": 3, "count": 3.0, "total_s": 300.0},
+        {"name": "evaluate", "inside": "rollout", "visits": 3, "count": 12, "total_s": 330.0},
+        {"name": "checkpoint", "inside": "rollout", "visits": 1, "count": 1.0, "total_s": 1.0},
+    ]
+
+
+@given(st.recursive(st.just([]), lambda inner: st.lists(st.tuples(NAMES, inner), max_size=4), max_leaves=20))
+def test_nesting_agrees_with_the_exclusive_rows(tree):
+    """However phases nest, what lies inside the outermost phase is what its own row does not have."""
+    clock = ManualClock()
+    timer = PhaseTimer(clock, "outermost")
+    enter(timer, clock, tree)
+    inside = sum(row["total_s"] for row in timer.nesting() if row["inside"] == "outermost")
+    assert inside + totals(timer)["outermost"] == pytest.approx(sum(totals(timer).values()))
+
+
+def enter(timer: PhaseTimer, clock: ManualClock, tree: list) -> None:
+    """Spend a second in each phase of the tree, and one before it."""
+    for name, inner in tree:
+        clock.advance(1.0)
+        with timer.phase(name):
+            clock.advance(1.0)
+            enter(timer, clock, inner)
