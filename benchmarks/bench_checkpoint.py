@@ -128,7 +128,9 @@ def _session(every: int, folder: Path) -> dict[str, Any]:
             took = time.perf_counter() - began
             if outputs._last_checkpoint_step != before:
                 stalls.append(took * 1e3)
-                outputs.wait()  # this environment would be ready for the next before this one is on disk
+                # This environment would be ready for the next before this one is on disk.
+                if (fault := outputs.wait()) is not None:
+                    raise fault
                 end = (_written(), step)
             return go
 

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import threading
-import weakref
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -38,6 +37,7 @@ class LeavingWatch:
         self._on_error, self._on_exit, self._on_signal = on_error, on_exit, on_signal
         self._previous: dict[int, Any] = {}
         self._shell: Any = None
+        self._process = os.getpid()
 
     def start(self) -> None:
         """Register everywhere."""
@@ -49,7 +49,7 @@ class LeavingWatch:
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 self._previous[number] = signal.signal(number, self._on_number)
-            _live.add(self)
+            self._process = os.getpid()
 
     def stop(self) -> None:
         """Take every registration back."""
@@ -58,18 +58,22 @@ class LeavingWatch:
             self._shell.events.unregister("post_run_cell", self._after_cell)
             self._shell = None
         for number in list(self._previous):
-            self.give_back(number)
+            self._give_back(number)
 
-    def give_back(self, number: int) -> None:
-        """Put the handler back that was there before, if that has not been done."""
-        if number not in self._previous:
-            return
-        previous = self._previous.pop(number)
+    def _give_back(self, number: int) -> None:
+        previous = self._previous.pop(number, None)
         if threading.current_thread() is threading.main_thread():
             signal.signal(number, previous if previous is not None else signal.SIG_DFL)
 
+    def before(self, number: int) -> Any:
+        """Return the handler that was there before this one."""
+        return self._previous.get(number) or signal.SIG_DFL
+
     def _on_number(self, number: int, _frame: FrameType | None) -> None:
-        self.give_back(number)
+        self._give_back(number)
+        if number == signal.SIGTERM and os.getpid() != self._process:  # it came in the middle of a fork
+            signal.raise_signal(number)
+            return
         self._on_signal(signal.Signals(number).name)
 
     def _after_cell(self, result: Any) -> None:
@@ -78,13 +82,13 @@ class LeavingWatch:
             self._on_error(f"{type(error).__name__}: {error}")
 
 
-_live: weakref.WeakSet[LeavingWatch] = weakref.WeakSet()
-
-
 def _after_fork() -> None:
-    # At once, not when the signal comes: Python may be about to block by then, and would not run a handler.
-    for watch in list(_live):
-        watch.give_back(signal.SIGTERM)
+    """Give SIGTERM back in a forked child, at once: when it comes, Python may be about to block, and run no handler."""
+    handler = found = signal.getsignal(signal.SIGTERM)
+    while isinstance(watch := getattr(handler, "__self__", None), LeavingWatch):
+        handler = watch.before(signal.SIGTERM)
+    if handler is not found:
+        signal.signal(signal.SIGTERM, handler)
 
 
 if hasattr(os, "register_at_fork"):

@@ -192,7 +192,8 @@ class LogThrottle:
     def step(self, step: int) -> None:
         """Tell the current environment step: what the rules by steps go by, and the base of lines a step.
 
-        On a hot path it is enough to tell a step from ``steps.next`` on.
+        On a hot path it is enough to tell a step, once and before its lines, that is ``steps.next`` or more, or less
+        than the one before; then ``lines_per_step`` counts the steps up to the last one told.
         """
         if step == self._step:
             return

@@ -40,9 +40,11 @@ class EveryGate(Gate):
 
     @property
     def next_step(self) -> int:
-        """The step at which the gate opens again, if no line passes before."""
+        """The step at which the gate opens or closes next, if no line passes before."""
         if not self._by_steps or self._step is None:
             return NEVER
+        if self._opened is not None and self.due != NEVER:
+            return 0
         return (self._step // self._n + 1) * self._n
 
     def tell_step(self, step: int) -> None:

@@ -20,7 +20,7 @@ from kit.errors import StorageError
 from kit.harness.segments import SMALL_BYTES
 
 LOGGED = {ReplayBuffer, DictReplayBuffer, getattr(buffers, "NStepReplayBuffer", ReplayBuffer)}
-"""The kinds that are captured: nothing but ``add`` changes their arrays, and that one slot at a time."""
+"""The kinds that are captured: a row that has been added stays as it is until ``add`` comes round to its slot."""
 ARRAYS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
 LOG = "replay"
 
@@ -68,7 +68,7 @@ class ReplayLog:
         left = (
             start + buffer.buffer_size - rows
         )  # slots to be filled before the first of these rows is overwritten
-        read = self._live if left >= buffer.buffer_size // 2 else _copies(arrays, start, rows)
+        read = self._live if left > buffer.buffer_size // 2 else _copies(arrays, start, rows)
         row_bytes = sum(array[:1].nbytes for array in arrays.values())
         self._last = AppendedRows(LOG, start, rows, oldest, row_bytes, read)
         return {**place, "rows": self._last, "ahead": _ahead(buffer)}
@@ -76,11 +76,18 @@ class ReplayLog:
     def _live(self, start: int, end: int) -> dict[str, np.ndarray]:
         """Return rows [start, end), from the writing thread, while training adds to the ring."""
         assert self._buffer is not None
-        rows = {name: _copied(array, start, end) for name, array in _arrays(self._buffer).items()}
-        # A step is counted before its row is added, and with optimize_memory_usage a row reaches into the next slot.
-        if self._steps() + 1 > start + self._buffer.buffer_size:
+        buffer = self._buffer
+        rows = {name: _copied(array, start, end) for name, array in _arrays(buffer).items()}
+        if buffer.pos % buffer.buffer_size not in {
+            n % buffer.buffer_size for n in (self._steps(), self._steps() - 1)
+        }:
             raise StorageError(
-                f"The replay buffer of {self._buffer.buffer_size:,} slots has overwritten transitions before they were "
+                "The replay buffer was added to by something that is no step: its rows cannot be told."
+            )
+        # A step is counted before its row is added, and with optimize_memory_usage a row reaches into the next slot.
+        if self._steps() + 1 > start + buffer.buffer_size:
+            raise StorageError(
+                f"The replay buffer of {buffer.buffer_size:,} slots has overwritten transitions before they were "
                 "written: the disk is too slow for it."
             )
         return rows

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import pytest
+
 from kit.harness.leaving import LeavingWatch
 
 LEAVES = """
@@ -40,6 +42,24 @@ def test_a_process_forked_from_a_watched_one_ends_at_sigterm():
     code = f"{LEAVES.format(stop=False)}{code}\nprint(process.exitcode)\nprocess.kill()"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.splitlines()[0] == str(-signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ("other = LeavingWatch(print, int, print)\nother.start()\n", -signal.SIGTERM),
+        ("import signal\nsignal.signal(signal.SIGTERM, lambda *_: os._exit(42))\n", 42),
+    ],
+    ids=["two watches", "a handler set later"],
+)
+def test_a_forked_process_has_the_handler_that_is_no_watch(more, code):
+    """Whatever was registered before and after: the first SIGTERM finds the default, or the handler of a person."""
+    forks = "import os, time\nready, runs = os.pipe()\nchild = os.fork()\n"
+    forks += "if not child: (os.write(runs, b'.'), time.sleep(60))\nos.read(ready, 1)\n"
+    forks += "os.kill(child, 15)\nprint(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    program = f"import os\n{LEAVES.format(stop=False)}{more}{forks}"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[0] == str(code)
 
 
 def test_stop_gives_every_handler_back():

@@ -1,12 +1,14 @@
 """The replay buffer as a log: what is restored is what was there, and what is written is what came since."""
 
+import threading
+
 import numpy as np
 import pytest
 from gymnasium import spaces
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stable_baselines3 import HerReplayBuffer
-from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
+from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer, ReplayBuffer
 
 from kit.errors import IntegrityError, StorageError
 from kit.harness import segments
@@ -26,6 +28,7 @@ KINDS = {
     "lean": lambda: ReplayBuffer(
         7, BOX, ACTIONS, optimize_memory_usage=True, handle_timeout_termination=False
     ),
+    "several steps": lambda: NStepReplayBuffer(7, BOX, ACTIONS, n_steps=3),
     "dictionary": lambda: DictReplayBuffer(7, spaces.Dict(a=BOX, b=spaces.Discrete(5)), ACTIONS),
 }
 
@@ -154,6 +157,40 @@ def test_what_is_restored_is_what_was_checkpointed(tmp_path_factory, monkeypatch
             held = run.checkpoint(fails_at=deed.split()[0])
             if run.store.newest() is not None and run.store.newest().step == run.saved:
                 last = held  # nothing to append: so nothing failed
+
+
+def test_rows_are_read_while_others_are_added(tmp_path, monkeypatch):
+    """What a thread writes, in small frames, is what was there at the capture, whatever training adds meanwhile."""
+    monkeypatch.setattr(replay_log, "SMALL_BYTES", 0)
+    monkeypatch.setattr("kit.appended.FRAME_BYTES", 100)
+    monkeypatch.setitem(KINDS, "long", lambda: ReplayBuffer(2_000, BOX, ACTIONS))
+    run = Run(tmp_path / "checkpoints", "long", segment_bytes=2**20)
+    run.add(1_700)
+    for number in range(1, 4):
+        run.add(150)
+        tree = snapshot({"replay": run.log.capture(), "rows": run.rows})
+        held, files, rows = content(run.buffer), encode(tree), appended(tree)
+        writing = threading.Thread(
+            target=run.store.save, args=(number, files), kwargs={"exact": True, "append": rows}
+        )
+        writing.start()
+        while writing.is_alive() and run.rows < tree["rows"] + 900:
+            run.add(1)
+        writing.join()
+        assert rows[0].committed
+    assert_same(run.resume(), held)
+
+
+def test_rows_that_no_step_brought_fail_the_checkpoint(tmp_path, monkeypatch):
+    """Something else that adds to the ring is noticed before what it may have overwritten is kept."""
+    monkeypatch.setattr(replay_log, "SMALL_BYTES", 0)
+    run = Run(tmp_path / "checkpoints", "plain")
+    run.add(2)
+    tree = snapshot({"replay": run.log.capture()})
+    run.add(2)
+    run.rows -= 2
+    with pytest.raises(StorageError, match="no step"):
+        run.store.save(1, encode(tree), exact=True, append=appended(tree))
 
 
 @pytest.mark.parametrize("kind", ["plain", "lean"])
