@@ -125,6 +125,31 @@ def _unpack_options(made: Parser) -> None:
     )
 
 
+def _memory_options(made: Parser) -> None:
+    made.add_argument("--vram", default="", metavar="SIZE", help="what the card has, such as 16GB or 15GiB")
+    made.add_argument("--length", type=whole_number, default=2048, metavar="N", help="tokens in a sequence")
+    made.add_argument("--batch", type=whole_number, default=1, metavar="N", help="sequences in one pass")
+    made.add_argument("--dtype", default="bf16", metavar="TYPE", help="bf16, fp16 or fp32")
+    made.add_argument("--optimizer", default="adamw", metavar="NAME", help="adamw, adamw8bit or sgd")
+    made.add_argument(
+        "--lora-rank", type=whole_number, default=0, metavar="R", help="train adapters alone; 0: all weights"
+    )
+    made.add_argument("--lora-targets", default="", metavar="A,B", help="by default all seven projections")
+    made.add_argument(
+        "--checkpointing", default="none", metavar="WHAT", help="none, activation, gradient or both"
+    )
+    made.add_argument("--attention", default="flash", metavar="KIND", help="flash, efficient or eager")
+    made.add_argument(
+        "--reference-models", type=whole_number, default=0, metavar="N", help="frozen copies beside it"
+    )
+    made.add_argument(
+        "--value-models", type=whole_number, default=0, metavar="N", help="trained ones beside it"
+    )
+    made.add_argument(
+        "--generate", default="", metavar="BxN", help="generates on the same card: B sequences of N tokens"
+    )
+
+
 def _no_options(made: Parser) -> None:
     del made
 
@@ -218,6 +243,26 @@ def unpack(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     return found, unpack_text(found), 0 if found["ok"] else 5
 
 
+def memory(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Estimate what training a transformer holds, or print the tables of models by cards."""
+    from kit.harness.size import parse_size
+    from kit.report.memory import memory_text, tables_text
+    from kit.timing.memory.answer import memory_answer, parse_generate
+    from kit.timing.memory.training_setup import ALL_LINEAR, TrainingSetup
+    from kit.timing.memory.tables import memory_tables
+
+    if arguments.target == "table":
+        tables = memory_tables()
+        return {"tables": tables}, tables_text(tables), 0
+    names = ("length", "batch", "dtype", "optimizer", "lora_rank", "checkpointing", "attention")
+    given = {name: getattr(arguments, name) for name in (*names, "reference_models", "value_models")}
+    targets = tuple(arguments.lora_targets.split(",")) if arguments.lora_targets else ALL_LINEAR
+    vram = parse_size(arguments.vram, "--vram") if arguments.vram else None
+    setup = TrainingSetup(**given, lora_targets=targets)
+    found = memory_answer(arguments.target, setup, vram, parse_generate(arguments.generate))
+    return found, memory_text(found), 3 if found["fits"] is False else 0
+
+
 def _limits(arguments: argparse.Namespace) -> Any:
     from kit.harness.deadline import Limits
 
@@ -277,6 +322,12 @@ COMMANDS = {
     ),
     "extrapolate": Command(
         "the forecast again, for other steps or limits", "RUN", _forecast_options, extrapolate
+    ),
+    "memory": Command(
+        "what training a language model holds, before it starts",
+        "SHAPE|CONFIG|table",
+        _memory_options,
+        memory,
     ),
     "verify": Command(
         "check the checksums of an archive, a run folder or a checkpoint", "PATH", _no_options, verify

@@ -1,0 +1,98 @@
+"""What ``memory`` answers: a shape's estimate for one setup, whether it fits, and the largest length and batch that do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from kit.errors import UsageError
+from kit.timing.memory.estimate import Estimate, fits, largest
+from kit.timing.memory.generation import generation_memory
+from kit.timing.memory.training_setup import TrainingSetup
+from kit.timing.memory.shapes import TransformerShape, read_shape
+from kit.timing.memory.step import training_memory
+
+MOST_BATCH = 4_096
+
+
+def parse_generate(text: str) -> tuple[int, int] | None:
+    """Read ``64x2048`` as 64 sequences of 2,048 tokens; None for an empty text.
+
+    Raises:
+        UsageError: it reads otherwise.
+    """
+    if not text:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
+        raise UsageError(f"What is to be generated cannot be read: {text!r}. Legal: 64x2048, sequences x tokens.")
+    return int(parts[0]), int(parts[1])
+
+
+def memory_answer(
+    target: str, setup: TrainingSetup, vram_bytes: int | None = None, generate: tuple[int, int] | None = None
+) -> dict[str, Any]:
+    """Return the estimate of training the model ``target`` (a shape's name or a config.json) with ``setup``.
+
+    With ``generate``, (sequences, tokens), the same card generates as well, in turn with training: the estimate is that
+    of the larger of the two. ``fits`` and what follows it are None without ``vram_bytes``.
+
+    Raises:
+        UsageError: an unknown shape, a config that cannot be read, a length beyond what the model was made for.
+    """
+    shape = read_shape(target)
+    if setup.length > shape.positions:
+        raise UsageError(f"length must be at most the model's {shape.positions:,}, not {setup.length:,}.")
+
+    def estimate_of(setup: TrainingSetup) -> Estimate:
+        return _estimate(shape, setup, generate)
+
+    estimate = estimate_of(setup)
+    found: dict[str, Any] = {"target": target, "parameters": shape.parameters, **estimate.as_json()}
+    found |= {"length": setup.length, "batch": setup.batch, "vram_bytes": vram_bytes}
+    found |= {"fits": None, "largest_length": None, "largest_batch": None}
+    if vram_bytes is not None:
+        found["fits"] = fits(estimate, vram_bytes)
+        found["largest_length"] = largest(
+            lambda length: estimate_of(replace(setup, length=length)), vram_bytes, shape.positions
+        )
+        found["largest_batch"] = largest(
+            lambda batch: estimate_of(replace(setup, batch=batch)), vram_bytes, MOST_BATCH
+        )
+    return found
+
+
+def _estimate(shape: TransformerShape, setup: TrainingSetup, generate: tuple[int, int] | None) -> Estimate:
+    """Return the estimate of training, or of generating in the same process where that needs more."""
+    training = training_memory(shape, setup)
+    if generate is None:
+        return training
+    batch, length = generate
+    generating = generation_memory(
+        shape,
+        length=length,
+        batch=batch,
+        dtype=setup.dtype,
+        context_bytes=setup.context_bytes,
+        fragmentation=setup.fragmentation,
+    )
+    held = [row for row in training.rows if row.name in HELD]  # what training holds between its steps
+    rows = [*held, *(row for row in generating.rows if row.name != "weights")]
+    beside = Estimate(tuple(rows), "generation")
+    moments = {**training.moments, "generation": beside.total_bytes}
+    larger = max(training, beside, key=lambda one: one.total_bytes)
+    return Estimate(larger.rows, larger.peak_at, moments)
+
+
+HELD = frozenset(
+    {
+        "weights",
+        "adapters",
+        "gradients",
+        "master weights",
+        "optimizer states",
+        "reference models",
+        "value models",
+    }
+)
+"""The rows that live between two steps."""
