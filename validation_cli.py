@@ -248,8 +248,8 @@ def memory(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     from kit.harness.size import parse_size
     from kit.report.memory import memory_text, tables_text
     from kit.timing.memory.answer import memory_answer, parse_generate
-    from kit.timing.memory.training_setup import ALL_LINEAR, TrainingSetup
     from kit.timing.memory.tables import memory_tables
+    from kit.timing.memory.training_setup import ALL_LINEAR, TrainingSetup
 
     if arguments.target == "table":
         tables = memory_tables()

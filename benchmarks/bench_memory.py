@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.transformer import Case, profiled_bytes
-from kit.timing.memory.training_setup import TrainingSetup
 from kit.timing.memory.shapes import TransformerShape
 from kit.timing.memory.step import training_memory
+from kit.timing.memory.training_setup import TrainingSetup
 
 BAR = 0.10
 NARROW = TransformerShape(256, 4, 4, 2, 768, 64, 512, qk_norm=True)
@@ -24,13 +24,18 @@ BF16 = replace(FP32, dtype="bf16", master_weights=False)
 
 def cases() -> list[Case]:
     """Return the steps to be measured: families, batch × length, types, adapters, and all ways of checkpointing."""
-    made = [Case("qwen3", NARROW, replace(FP32, checkpointing=name)) for name in ("none", "activation", "both")]
+    made = [
+        Case("qwen3", NARROW, replace(FP32, checkpointing=name)) for name in ("none", "activation", "both")
+    ]
     made += [Case("qwen3", NARROW, replace(FP32, checkpointing="gradient", length=1024))]
     made += [Case("llama", WIDE, FP32), Case("llama", WIDE, replace(FP32, batch=8, length=128))]
     made += [Case("llama", WIDE, replace(FP32, checkpointing="gradient"))]
     made += [Case("qwen2", UNTIED, replace(FP32, batch=batch, length=256)) for batch in (1, 8)]
     made += [Case("qwen2", UNTIED, replace(FP32, checkpointing="gradient", batch=4))]
-    made += [Case("qwen3", NARROW, replace(BF16, checkpointing=name)) for name in ("none", "activation", "gradient")]
+    made += [
+        Case("qwen3", NARROW, replace(BF16, checkpointing=name))
+        for name in ("none", "activation", "gradient")
+    ]
     made += [Case("qwen3", NARROW, replace(FP32, attention="eager", batch=1))]
     made += [Case("llama", WIDE, replace(FP32, lora_rank=8))]
     made += [

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from kit.timing.memory.training_setup import TrainingSetup
 from kit.timing.memory.shapes import TransformerShape
+from kit.timing.memory.training_setup import TrainingSetup
 
 STEPS = 2  # the second one has optimizer states and gradients from the start
 TORCH_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -59,10 +59,17 @@ def build(case: Case) -> Any:
         _adapt(model, setup)
         model.enable_input_require_grads()
     if setup.recompute_layers:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        _recompute_layers(model)
     if setup.recompute_small:
         recompute_small(model)
     return model.train()
+
+
+def _recompute_layers(model: Any) -> None:
+    """Have each layer computed again; transformers renamed the switch in 5.x, to what others call something else."""
+    name = "activation_checkpointing_enable"
+    enable = getattr(model, name, None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
 
 
 def _model(case: Case) -> Any:

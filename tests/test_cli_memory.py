@@ -33,7 +33,9 @@ def test_its_json_adds_up_and_names_the_largest_that_fits(capsys):
     words = ("llama3.2-1b", "--lora-rank", "8", "--vram", "12GB", "--json")
     code, text, _ = call(capsys, *words)
     found = json.loads(text)
-    assert sum(row["bytes"] for row in found["rows"]) == found["total_bytes"] == max(found["moments"].values())
+    assert (
+        sum(row["bytes"] for row in found["rows"]) == found["total_bytes"] == max(found["moments"].values())
+    )
     assert (code == 0) == found["fits"]
     longest = found["largest_length"]
     assert call(capsys, *words, "--length", str(longest))[0] == 0
@@ -69,7 +71,9 @@ def test_a_misspelt_word_exits_2_with_the_nearest(capsys, words, nearest):
     assert "Did you mean" in errors
 
 
-@pytest.mark.parametrize("words", [("--generate", "64"), ("--length", "0"), ("--length", "1e9"), ("--batch", "-1")])
+@pytest.mark.parametrize(
+    "words", [("--generate", "64"), ("--length", "0"), ("--length", "1e9"), ("--batch", "-1")]
+)
 def test_a_number_that_cannot_be_is_bad_usage(capsys, words):
     """What cannot be read, is below 1, or is longer than the model was made for exits 2."""
     assert call(capsys, "qwen3-4b", *words)[0] == 2

@@ -8,8 +8,8 @@ are trained, its normalised input. A gated MLP keeps gate, SiLU(gate), up and th
 
 from __future__ import annotations
 
-from kit.timing.memory.training_setup import TrainingSetup
 from kit.timing.memory.shapes import TransformerShape
+from kit.timing.memory.training_setup import TrainingSetup
 
 
 def norm_bytes(width: int, rows: int, setup: TrainingSetup, *, small: bool | None = None) -> int:

@@ -8,9 +8,9 @@ from typing import Any
 from kit.errors import UsageError
 from kit.timing.memory.estimate import Estimate, fits, largest
 from kit.timing.memory.generation import generation_memory
-from kit.timing.memory.training_setup import TrainingSetup
 from kit.timing.memory.shapes import TransformerShape, read_shape
 from kit.timing.memory.step import training_memory
+from kit.timing.memory.training_setup import TrainingSetup
 
 MOST_BATCH = 4_096
 
@@ -25,7 +25,9 @@ def parse_generate(text: str) -> tuple[int, int] | None:
         return None
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
-        raise UsageError(f"What is to be generated cannot be read: {text!r}. Legal: 64x2048, sequences x tokens.")
+        raise UsageError(
+            f"What is to be generated cannot be read: {text!r}. Legal: 64x2048, sequences x tokens."
+        )
     return int(parts[0]), int(parts[1])
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kit.errors import UsageError
 from kit.timing.memory.estimate import Estimate, Row
-from kit.timing.memory.training_setup import CONTEXT_BYTES, DTYPES, FRAGMENTATION
 from kit.timing.memory.shapes import TransformerShape
+from kit.timing.memory.training_setup import CONTEXT_BYTES, DTYPES, FRAGMENTATION
 
 
 def kv_bytes(shape: TransformerShape, width: int) -> int:

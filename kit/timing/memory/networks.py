@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +49,15 @@ def meta_networks(
     hyperparameters: Mapping[str, Any],
 ) -> Networks:
     """Build the policy of ``algorithm`` on the meta device and count it; nothing is allocated."""
-    import torch
-
-    own = {**hyperparameters, "policy_kwargs": dict(hyperparameters.get("policy_kwargs") or {}), "device": "cpu"}
+    own = {
+        **hyperparameters,
+        "policy_kwargs": dict(hyperparameters.get("policy_kwargs") or {}),
+        "device": "cpu",
+    }
     settings = algorithm(policy, None, _init_setup_model=False, **own)  # some add to their policy_kwargs
     seen = _channels_first(observation_space)
     extra = {} if hasattr(settings, "buffer_size") else {"use_sde": settings.use_sde}
-    with torch.device("meta"):
+    with _on_meta():
         built = settings.policy_class(seen, action_space, lambda _: 1e-3, **extra, **settings.policy_kwargs)
     tensors = [*built.parameters(), *built.buffers()]
     optimizers = _optimizers(built)
@@ -75,6 +78,28 @@ def meta_networks(
         batch,
         _activation_bytes(built, seen, action_space, batch),
     )
+
+
+@contextmanager
+def _on_meta() -> Iterator[None]:
+    """Make tensors without memory, that policies cannot move elsewhere and distributions do not look into."""
+    import torch
+    from torch.distributions import Distribution
+    from torch.overrides import TorchFunctionMode
+
+    class Staying(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func is torch.Tensor.to and args[0].is_meta:
+                return args[0]
+            return func(*args, **(kwargs or {}))
+
+    validates = Distribution._validate_args
+    Distribution.set_default_validate_args(False)
+    try:
+        with torch.device("meta"), Staying():
+            yield
+    finally:
+        Distribution.set_default_validate_args(validates)
 
 
 def _channels_first(space: Any) -> Any:
@@ -157,13 +182,16 @@ def _forward(policy: Any, observations: Any, action_space: Any, batch: int) -> N
     from stable_baselines3.common.preprocessing import get_action_dim
 
     if hasattr(policy, "critic"):
-        policy.actor(observations)
+        actor = policy.actor
+        (actor.get_action_dist_params if hasattr(actor, "get_action_dist_params") else actor)(observations)
         actions = torch.zeros((batch, get_action_dim(action_space)))
         policy.critic(observations, actions)
         policy.critic_target(observations, actions)
     elif hasattr(policy, "mlp_extractor"):
-        policy.get_distribution(observations)
-        policy.predict_values(observations)
+        features = policy.extract_features(observations)
+        of_actor, of_critic = features if isinstance(features, tuple) else (features, features)
+        policy.action_net(policy.mlp_extractor.forward_actor(of_actor))
+        policy.value_net(policy.mlp_extractor.forward_critic(of_critic))
     else:
         for name in ("q_net", "q_net_target", "quantile_net", "quantile_net_target"):
             if hasattr(policy, name):

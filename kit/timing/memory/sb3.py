@@ -25,7 +25,7 @@ SMALL_BUFFER_BYTES = 16 * 2**20
 """A replay buffer up to this size is copied whole by a checkpoint; of a larger one a frame at a time is read."""
 FRAME_BYTES = 2**20
 COPIES = 3
-"""What a checkpoint holds of the state that it writes: the snapshot, its arrays as bytes, and the file that they become."""
+"""What a checkpoint holds of the state that it writes: the snapshot, its serialised form, and the bytes of the file."""
 _MEASURE = (
     "import importlib, re, pathlib; importlib.import_module({package!r}); "
     "print(re.search(r'RssAnon:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1])"

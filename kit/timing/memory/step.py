@@ -10,8 +10,8 @@ from kit.timing.memory.activations import (
     score_bytes,
 )
 from kit.timing.memory.estimate import Estimate, Row
-from kit.timing.memory.training_setup import TrainingSetup
 from kit.timing.memory.shapes import TransformerShape
+from kit.timing.memory.training_setup import TrainingSetup
 from kit.timing.memory.weights import optimizer_rows, static_rows
 
 
@@ -54,9 +54,9 @@ def _kept_row(shape: TransformerShape, setup: TrainingSetup, *, less: int = 0) -
 
 
 def _position_rows(shape: TransformerShape, setup: TrainingSetup) -> list[Row]:
-    """Return cosines and sines, token numbers (ids, labels, positions), and eager attention's mask."""
+    """Return cosines and sines, token numbers (ids, labels, positions), and eager attention's mask if layers need it again."""
     tables = 2 * setup.length * shape.head_dim * setup.width
-    mask = setup.length**2 * setup.width if setup.attention == "eager" else 0
+    mask = setup.length**2 * setup.width if setup.attention == "eager" and setup.recompute_layers else 0
     return [Row("inputs", tables + 24 * setup.tokens + mask, "rotary tables, token numbers, mask")]
 
 
@@ -84,7 +84,11 @@ def head_rows(shape: TransformerShape, setup: TrainingSetup) -> list[Row]:
         Row("final norm", final_norm_bytes(shape, setup) * setup.tokens, "before the head"),
         *_position_rows(shape, setup),
         Row("logits", 2 * size * width, "with their gradient"),
-        Row("weight gradient", 0 if setup.lora else shape.head_parameters * width, "of the head, before it is added"),
+        Row(
+            "weight gradient",
+            0 if setup.lora else shape.head_parameters * width,
+            "of the head, before it is added",
+        ),
         Row("activation gradients", setup.tokens * shape.hidden * width, "of the head's input"),
     ]
 
@@ -124,8 +128,12 @@ def layer_rows(shape: TransformerShape, setup: TrainingSetup) -> list[Row]:
 
 
 def _recomputed_row(shape: TransformerShape, setup: TrainingSetup, *, less: int = 0) -> Row:
-    again = layer_bytes(shape, setup) - less if setup.recompute_layers else 0
-    return Row("recomputed layer", again * setup.tokens, f"one layer × {layer_bytes(shape, setup):,} B a token")
+    """Return what computing the layer again brings; its first norm keeps the layer's input itself, where no copy is cast."""
+    if not setup.recompute_layers:
+        return Row("recomputed layer", 0, "")
+    shared = shape.hidden * setup.width if setup.width == 4 or setup.recompute_small else 0
+    again = layer_bytes(shape, setup) - shared - less
+    return Row("recomputed layer", again * setup.tokens, f"one layer × {again:,} B a token")
 
 
 def attention_rows(shape: TransformerShape, setup: TrainingSetup) -> list[Row]:
@@ -161,5 +169,3 @@ def embedding_rows(shape: TransformerShape, setup: TrainingSetup) -> list[Row]:
         Row("activation gradients", setup.tokens * shape.hidden * setup.width, "of the embedding's output"),
         Row("embedding gradient", weight, "before it is added to what is there"),
     ]
-
-

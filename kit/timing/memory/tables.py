@@ -7,9 +7,9 @@ from typing import Any
 
 from kit.timing.memory.estimate import Estimate, largest
 from kit.timing.memory.generation import generation_memory, kv_bytes
-from kit.timing.memory.training_setup import CHECKPOINTING, DTYPES, TrainingSetup
 from kit.timing.memory.shapes import SHAPES, TransformerShape
 from kit.timing.memory.step import training_memory
+from kit.timing.memory.training_setup import CHECKPOINTING, DTYPES, TrainingSetup
 
 MODELS = {
     "Qwen3 1.7B": "qwen3-1.7b",
@@ -66,6 +66,12 @@ def memory_tables() -> list[dict[str, Any]]:
         rows.append(_row("T4 ×2, learner", T4_BYTES, shape, T4_SETUP))
         tokens = actor_tokens(shape, T4_BYTES, T4_SETUP.dtype)
         tables.append(
-            {"model": title, "shape": name, "parameters": shape.parameters, "rows": rows, "t4_actor_tokens": tokens}
+            {
+                "model": title,
+                "shape": name,
+                "parameters": shape.parameters,
+                "rows": rows,
+                "t4_actor_tokens": tokens,
+            }
         )
     return tables

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kit.timing.memory.estimate import Row
-from kit.timing.memory.training_setup import OPTIMIZERS, TrainingSetup
 from kit.timing.memory.shapes import TransformerShape
+from kit.timing.memory.training_setup import OPTIMIZERS, TrainingSetup
 
 
 def trained_parameters(shape: TransformerShape, setup: TrainingSetup) -> int:

@@ -22,7 +22,9 @@ class Still(gym.Env[Any, Any]):
     def __init__(self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> None:
         self.observation_space, self.action_space = observation_space, action_space
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode of which nothing is known."""
         super().reset(seed=seed)
         self.observation_space.seed(0)
@@ -50,13 +52,31 @@ CASES = [
     (DDPG, "MlpPolicy", VECTOR, FORCE, 1, {"buffer_size": 1_000}),
     (PPO, "MlpPolicy", VECTOR, FORCE, 3, {"n_steps": 64, "batch_size": 48}),
     (PPO, "MultiInputPolicy", NAMED, spaces.MultiDiscrete([3, 4]), 2, {"n_steps": 32, "batch_size": 32}),
-    (A2C, "MlpPolicy", VECTOR, KEYS, 2, {"n_steps": 8, "policy_kwargs": {"net_arch": {"pi": [16], "vf": [24]}}}),
+    (
+        A2C,
+        "MlpPolicy",
+        VECTOR,
+        KEYS,
+        2,
+        {"n_steps": 8, "policy_kwargs": {"net_arch": {"pi": [16], "vf": [24]}}},
+    ),
 ]
 ARRAYS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
-ROLLOUT = ("observations", "actions", "rewards", "returns", "episode_starts", "values", "log_probs", "advantages")
+ROLLOUT = (
+    "observations",
+    "actions",
+    "rewards",
+    "returns",
+    "episode_starts",
+    "values",
+    "log_probs",
+    "advantages",
+)
 
 
-def real(algorithm: type[BaseAlgorithm], policy: str, seen: Any, acts: Any, n_envs: int, settings: Any) -> Any:
+def real(
+    algorithm: type[BaseAlgorithm], policy: str, seen: Any, acts: Any, n_envs: int, settings: Any
+) -> Any:
     """Return a real model on environments of these spaces."""
     env = DummyVecEnv([lambda: Still(seen, acts) for _ in range(n_envs)])
     return algorithm(policy, env, device="cpu", **settings)
@@ -74,7 +94,9 @@ def tensor_bytes(tensors: Any) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0].__name__}-{type(case[2]).__name__}-{case[4]}")
+@pytest.mark.parametrize(
+    "case", CASES, ids=lambda case: f"{case[0].__name__}-{type(case[2]).__name__}-{case[4]}"
+)
 def test_networks_and_buffers_take_what_the_real_ones_do(case):
     """Policy, target networks and buffer of the estimate are, to the byte, those of the real model."""
     algorithm, policy, seen, acts, n_envs, settings = case
@@ -97,7 +119,9 @@ def _copied(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: dict(value) if isinstance(value, dict) else value for key, value in settings.items()}
 
 
-@pytest.mark.parametrize("case", [CASES[0], CASES[4], CASES[6], CASES[8], CASES[10]], ids=lambda case: case[0].__name__)
+@pytest.mark.parametrize(
+    "case", [CASES[0], CASES[4], CASES[6], CASES[8], CASES[10]], ids=lambda case: case[0].__name__
+)
 def test_gradients_and_optimizer_states_take_what_the_real_ones_do(case):
     """After training for a while, gradients and optimizer states hold, to the byte, what was estimated."""
     algorithm, policy, seen, acts, n_envs, settings = case

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from benchmarks.bench_memory import BAR, BF16, FP32, NARROW, UNTIED, WIDE, cases, measured
 from benchmarks.transformer import Case, build
 from kit.errors import UnknownNameError, UsageError
-from kit.timing.memory.activations import final_norm_bytes, kept_bytes, layer_bytes
+from kit.timing.memory.activations import final_norm_bytes, kept_bytes
 from kit.timing.memory.estimate import Estimate, Row, fits, largest
 from kit.timing.memory.generation import generation_memory, kv_bytes
 from kit.timing.memory.shapes import SHAPES
@@ -25,7 +25,9 @@ def test_full_training_of_7b_costs_sixteen_bytes_a_parameter():
     shape = SHAPES["qwen3-8b"]
     estimate = training_memory(shape, TrainingSetup(length=1))
     names = ("weights", "gradients", "master weights", "optimizer states")
-    assert [estimate.bytes_of(name) for name in names] == [factor * shape.parameters for factor in (2, 2, 4, 8)]
+    assert [estimate.bytes_of(name) for name in names] == [
+        factor * shape.parameters for factor in (2, 2, 4, 8)
+    ]
 
 
 def test_logits_take_what_the_facts_say():
@@ -82,7 +84,9 @@ SETUPS = [
 ]
 
 
-@pytest.mark.parametrize("setup", SETUPS, ids=lambda setup: f"{setup.dtype}-{setup.lora_rank}-{setup.checkpointing}")
+@pytest.mark.parametrize(
+    "setup", SETUPS, ids=lambda setup: f"{setup.dtype}-{setup.lora_rank}-{setup.checkpointing}"
+)
 @pytest.mark.parametrize(("family", "shape"), [("qwen3", NARROW), ("llama", WIDE), ("qwen2", UNTIED)])
 def test_activations_are_what_autograd_keeps(family, shape, setup):
     """The bytes that all layers keep are those of the tensors that autograd saves in transformers' own model."""
@@ -99,7 +103,11 @@ def saved_bytes(case: Case) -> int:
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights and tensor.is_floating_point() and storage.nbytes() > 4 * case.setup.tokens:
+        if (
+            storage.data_ptr() not in weights
+            and tensor.is_floating_point()
+            and storage.nbytes() > 4 * case.setup.tokens
+        ):
             kept[storage.data_ptr()] = storage
         return tensor
 
@@ -178,7 +186,9 @@ def test_a_misspelt_setting_is_refused_with_the_nearest(settings, nearest):
     assert error.value.nearest == nearest
 
 
-@pytest.mark.parametrize("settings", [{"length": 0}, {"batch": -1}, {"lora_rank": -1}, {"fragmentation": -0.1}])
+@pytest.mark.parametrize(
+    "settings", [{"length": 0}, {"batch": -1}, {"lora_rank": -1}, {"fragmentation": -0.1}]
+)
 def test_a_number_out_of_range_is_refused(settings):
     """Lengths and batches start at 1, everything else at 0; the message names the setting."""
     with pytest.raises(UsageError, match=next(iter(settings))):
