@@ -1,7 +1,7 @@
 """The estimate of a training step's memory beside the bytes that torch's profiler counts on a CPU: within 10 %.
 
-Tiny models of the same code that large ones run (transformers' Llama, Qwen2 and Qwen3), so that every term of the estimate
-is the largest in some case. On a CPU there is no context and no fragmentation: those two are not checked here.
+Tiny models of the same code that large ones run (transformers' Llama, Qwen2 and Qwen3), in shapes and settings that
+make one term or another the largest. On a CPU there is no context and no fragmentation: those two are not checked here.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ def cases() -> list[Case]:
         Case("qwen3", NARROW, replace(one, lora_rank=8, checkpointing=name))
         for one in (FP32, BF16)
         for name in ("none", "gradient")
+    ]
+    made += [
+        Case("llama", replace(WIDE, tied=tied), replace(BF16, batch=1, length=8)) for tied in (True, False)
     ]
     return [*made, Case("qwen3", NARROW, replace(FP32, batch=1, length=16))]
 

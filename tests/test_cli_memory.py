@@ -29,7 +29,7 @@ def test_it_says_what_fits_by_its_exit_code(capsys):
 
 
 def test_its_json_adds_up_and_names_the_largest_that_fits(capsys):
-    """The rows sum to the total, the total is the largest moment, and the largest length fits where one more does not."""
+    """The rows sum to the total, the largest moment; the largest length fits, and one token more does not."""
     words = ("llama3.2-1b", "--lora-rank", "8", "--vram", "12GB", "--json")
     code, text, _ = call(capsys, *words)
     found = json.loads(text)

@@ -1,9 +1,9 @@
 """What autograd keeps of a forward pass, in bytes a token, from the operations of a decoder layer.
 
 The rules: a product keeps those factors whose partner needs a gradient; a linear map keeps its input where its weights
-or an adapter on them are trained; additions, casts and reshapes keep nothing; a tensor that several operations keep counts
-once. RMSNorm, which computes in fp32, keeps its fp32 input, the reciprocal root for each row, and, where its own weights
-are trained, its normalised input. A gated MLP keeps gate, SiLU(gate), up and their product.
+or an adapter on them are trained; additions, casts and reshapes keep nothing; a tensor that several operations keep
+counts once. RMSNorm, which computes in fp32, keeps its fp32 input, the reciprocal root for each row, and, where its own
+weights are trained, its normalised input. A gated MLP keeps gate, SiLU(gate), up and their product.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def norm_bytes(width: int, rows: int, setup: TrainingSetup, *, small: bool | Non
 def attention_bytes(shape: TransformerShape, setup: TrainingSetup) -> int:
     """Return what attention keeps for a token, from its norm to its output projection.
 
-    A fused kernel keeps queries, keys, values, output and a log-sum-exp for each head (Dao et al. 2022); eager attention
-    queries, keys, values and the probabilities of all pairs, in fp32 and, from 16 bit, again in that. Keys and values
-    count once for each query head where they are repeated for it.
+    A fused kernel keeps queries, keys, values, output and a log-sum-exp for each head (Dao et al. 2022); eager
+    attention queries, keys, values and the probabilities of all pairs, in fp32 and, from 16 bit, again in that. Keys
+    and values count once for each query head where they are repeated for it.
     """
     query, key, width = shape.query_width, shape.kv_width, setup.width
     kept = norm_bytes(shape.hidden, 1, setup)

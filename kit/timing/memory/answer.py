@@ -1,4 +1,4 @@
-"""What ``memory`` answers: a shape's estimate for one setup, whether it fits, and the largest length and batch that do."""
+"""What ``memory`` answers: the estimate for a shape and a setup, whether it fits, and what is the largest that does."""
 
 from __future__ import annotations
 

@@ -48,14 +48,14 @@ def replay_bytes(
         raise UsageError("optimize_memory_usage does not go with dictionary observations. Legal: False.")
     sides = 1 if optimize_memory_usage else 2
     transition = sides * spaces.observation_bytes + spaces.stored_action_bytes + 3 * 4
-    return max(buffer_size // n_envs, 1) * n_envs * transition
+    return max(buffer_size // n_envs, 1) * n_envs * int(transition)
 
 
 def rollout_bytes(spaces: Spaces, n_steps: int, n_envs: int = 1) -> tuple[int, int]:
     """Return what RolloutBuffer or DictRolloutBuffer allocates, and the bytes of its largest array.
 
-    n_steps × n_envs of: observation, action, and six numbers of 4 B (reward, return, episode start, value, log-probability,
-    advantage).
+    n_steps × n_envs of: observation, action, and six numbers of 4 B (reward, return, episode start, value,
+    log-probability, advantage).
     """
     if n_steps < 1 or n_envs < 1:
         raise UsageError(f"n_steps and n_envs must be at least 1, not {n_steps!r} and {n_envs!r}.")

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Row:
-    """One term: ``bytes`` held at the peak, and why. ``assumed`` marks what is no count but a figure from experience."""
+    """One term: ``bytes`` held at the peak, and why; ``assumed`` marks a figure from experience, which is no count."""
 
     name: str
     bytes: int

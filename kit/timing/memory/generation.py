@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kit.errors import UsageError
+from kit.errors import UsageError, choose
 from kit.timing.memory.estimate import Estimate, Row
 from kit.timing.memory.shapes import TransformerShape
 from kit.timing.memory.training_setup import CONTEXT_BYTES, DTYPES, FRAGMENTATION
@@ -24,12 +24,15 @@ def generation_memory(
 ) -> Estimate:
     """Return what generating ``batch`` sequences of up to ``length`` tokens at once holds.
 
-    Beside weights and cache the logits of one position for each sequence, in the model's dtype and twice in fp32 (scores and
-    probabilities). The prompt's own pass is taken to be cut so that it needs no more than that.
+    Beside weights and cache the logits of one position for each sequence, in the model's dtype and twice in fp32
+    (scores and probabilities). The prompt's own pass is taken to be cut so that it needs no more than that.
+
+    Raises:
+        UsageError: a length or a batch below 1, or a dtype that is none.
     """
     if length < 1 or batch < 1:
         raise UsageError(f"length and batch must be at least 1, not {length!r} and {batch!r}.")
-    width = DTYPES[dtype]
+    width = choose("dtype", dtype, DTYPES)
     cache = kv_bytes(shape, width)
     logits = batch * shape.vocabulary * (width + 8)
     share = round(fragmentation * logits)

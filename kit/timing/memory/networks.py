@@ -108,14 +108,13 @@ def _channels_first(space: Any) -> Any:
     from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
     from stable_baselines3.common.vec_env import VecTransposeImage
 
-    def last(one: Any) -> bool:
-        return is_image_space(one) and not is_image_space_channels_first(one)
-
     if isinstance(space, spaces.Dict):
-        return spaces.Dict(
-            {key: VecTransposeImage.transpose_space(one) if last(one) else one for key, one in space.items()}
-        )
-    return VecTransposeImage.transpose_space(space) if last(space) else space
+        return spaces.Dict({key: _channels_first(one) for key, one in space.items()})
+    return (
+        VecTransposeImage.transpose_space(space)
+        if is_image_space(space) and not is_image_space_channels_first(space)
+        else space
+    )
 
 
 def _bytes(tensor: torch.Tensor) -> int:

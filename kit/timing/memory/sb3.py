@@ -1,7 +1,7 @@
 """Memory of a stable-baselines3 run before it starts: networks, optimizer, buffers, batch, checkpoint, process.
 
-Networks are built on torch's meta device, where tensors have a shape and no memory: whatever policy class, feature extractor
-or ``net_arch`` is asked for is counted as it will be. Buffers are sums of what their classes allocate.
+Networks are built on torch's meta device, where tensors have a shape and no memory: whatever policy class, feature
+extractor or ``net_arch`` is asked for is counted as it will be. Buffers are sums of what their classes allocate.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def sb3_memory(
 ) -> Estimate:
     """Return what a run of ``algorithm`` holds in RAM (networks and batch: on its device), all in bytes.
 
-    ``hyperparameters`` are the algorithm's own, such as ``buffer_size``, ``batch_size`` or ``policy_kwargs``; what is not
-    given has its default. ``process_bytes`` is what a process with torch and the library holds before it does
+    ``hyperparameters`` are the algorithm's own, such as ``buffer_size``, ``batch_size`` or ``policy_kwargs``; what is
+    not given has its default. ``process_bytes`` is what a process with torch and the library holds before it does
     anything; left out, it is measured here by starting one. Environments, VecNormalize and the figures are not in it.
 
     Raises:
@@ -128,7 +128,7 @@ def _batch_rows(networks: Networks, spaces: Spaces) -> list[Row]:
 
 
 def _checkpoint_row(networks: Networks, spaces: Spaces, n_envs: int) -> Row:
-    """Return what the kit's checkpoint adds: ``COPIES`` of weights and optimizer states, and of a small replay buffer."""
+    """Return what a checkpoint adds: ``COPIES`` of weights and optimizer states, and of a small replay buffer."""
     state = networks.bytes + networks.optimizer_bytes
     settings, words = networks.settings, "of weights and optimizer states"
     if hasattr(settings, "buffer_size"):

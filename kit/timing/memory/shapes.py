@@ -81,7 +81,7 @@ class TransformerShape:
 
     @property
     def layer_parameters(self) -> int:
-        """Return the parameters of one layer: seven projections, their biases, two norms, and those of Qwen3's heads."""
+        """Return the parameters of one layer: seven projections, their biases, two norms, and those of the heads."""
         projections = self.projections()
         weights = sum(inputs * outputs for inputs, outputs in projections.values())
         biased = {"o_proj": self.output_bias}

@@ -54,7 +54,7 @@ def _kept_row(shape: TransformerShape, setup: TrainingSetup, *, less: int = 0) -
 
 
 def _position_rows(shape: TransformerShape, setup: TrainingSetup) -> list[Row]:
-    """Return cosines and sines, token numbers (ids, labels, positions), and eager attention's mask if layers need it again."""
+    """Return rotary tables, token numbers (ids, labels, positions), and a mask that recomputed layers need again."""
     tables = 2 * setup.length * shape.head_dim * setup.width
     mask = setup.length**2 * setup.width if setup.attention == "eager" and setup.recompute_layers else 0
     return [Row("inputs", tables + 24 * setup.tokens + mask, "rotary tables, token numbers, mask")]
@@ -128,7 +128,7 @@ def layer_rows(shape: TransformerShape, setup: TrainingSetup) -> list[Row]:
 
 
 def _recomputed_row(shape: TransformerShape, setup: TrainingSetup, *, less: int = 0) -> Row:
-    """Return what computing the layer again brings; its first norm keeps the layer's input itself, where no copy is cast."""
+    """Return what computing the layer again adds; without a cast its first norm keeps the very input of the layer."""
     if not setup.recompute_layers:
         return Row("recomputed layer", 0, "")
     shared = shape.hidden * setup.width if setup.width == 4 or setup.recompute_small else 0
@@ -160,12 +160,20 @@ def attention_rows(shape: TransformerShape, setup: TrainingSetup) -> list[Row]:
 
 
 def embedding_rows(shape: TransformerShape, setup: TrainingSetup) -> list[Row]:
-    """Return what is live at the end of backward: the embedding's gradient before it is added."""
+    """Return what is live at the end of backward: the embedding's gradient before it is added.
+
+    Tied to the head, whose gradient has been waiting for it, both and their sum.
+    """
     if setup.lora:
         return []
-    weight = shape.head_parameters * setup.width
+    copies = 2 if shape.tied else 1
+    weight = copies * shape.head_parameters * setup.width
     return [
         *_backward_rows(shape, setup),
         Row("activation gradients", setup.tokens * shape.hidden * setup.width, "of the embedding's output"),
-        Row("embedding gradient", weight, "before it is added to what is there"),
+        Row(
+            "embedding gradient",
+            weight,
+            "and its sum with the head's" if shape.tied else "before it is added",
+        ),
     ]

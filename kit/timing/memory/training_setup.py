@@ -10,8 +10,8 @@ from kit.errors import UsageError, choose
 DTYPES: Mapping[str, int] = {"fp32": 4, "bf16": 2, "fp16": 2}
 """Bytes of one weight or activation."""
 OPTIMIZERS: Mapping[str, float] = {"adamw": 8.0, "adamw8bit": 2 * (1 + 4 / 256), "sgd": 0.0}
-"""Bytes of optimizer state for one fp32 parameter: two moments in fp32 (Kingma and Ba 2015), two in 8 bit with an fp32
-scale for each 256 (Dettmers et al. 2022), none."""
+"""Bytes of optimizer state for one parameter: two moments in fp32 (Kingma and Ba 2015), two in 8 bit with an fp32 scale
+for each 256 (Dettmers et al. 2022), none."""
 ATTENTION = ("flash", "efficient", "eager")
 """flash: a fused kernel that knows grouped queries. efficient: a fused one that wants keys and values repeated for
 each query head. eager: plain matrix products, which hold all scores."""
@@ -21,11 +21,11 @@ CHECKPOINTING: Mapping[str, tuple[bool, bool]] = {
     "gradient": (False, True),
     "both": (True, True),
 }
-"""By name: whether norms and activation functions, and whether whole layers, are computed again in the backward pass."""
+"""By name: whether norms and activation functions, and whether whole layers, are computed again in backward."""
 ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 CONTEXT_BYTES = 600 * 2**20
-"""What a process holds on a GPU before its first tensor: CUDA context, kernels, library workspaces. It is between 0.3 and
-2 GiB, by driver and card."""
+"""What a process holds on a GPU before its first tensor: CUDA context, kernels, library workspaces. It is between 0.3
+and 2 GiB, by driver and card."""
 FRAGMENTATION = 0.10
 """Share of what a step allocates and frees again that the allocator reserves on top."""
 
