@@ -34,7 +34,7 @@ def cases() -> list[Case]:
     made += [Case("qwen2", UNTIED, replace(FP32, checkpointing="gradient", batch=4))]
     made += [
         Case("qwen3", NARROW, replace(BF16, checkpointing=name))
-        for name in ("none", "activation", "gradient")
+        for name in ("none", "activation", "gradient", "both")
     ]
     made += [Case("qwen3", NARROW, replace(FP32, attention="eager", batch=1))]
     made += [Case("llama", WIDE, replace(FP32, lora_rank=8))]

@@ -29,8 +29,9 @@ class Case:
         """Return what tells it from the others."""
         setup, shape = self.setup, self.shape
         trained = f"LoRA {setup.lora_rank}" if setup.lora else "all weights"
+        head = "tied" if shape.tied else "untied"
         return (
-            f"{self.family} {shape.layers}×{shape.hidden}, V {shape.vocabulary:,}, {setup.batch}×{setup.length}, "
+            f"{self.family} {shape.layers}×{shape.hidden}, V {shape.vocabulary:,} {head}, {setup.batch}×{setup.length}, "
             f"{setup.dtype}, {trained}, {setup.attention}, checkpointing {setup.checkpointing}"
         )
 

@@ -22,9 +22,9 @@ def test_it_says_what_fits_by_its_exit_code(capsys):
     words = ("qwen3-1.7b", "--lora-rank", "16", "--checkpointing", "gradient")
     assert call(capsys, *words)[0] == 0
     code, text, _ = call(capsys, *words, "--vram", "24GB")
-    assert (code, "\nFITS in 24.00 GB" in text) == (0, True)
+    assert (code, "\nFITS in 24.0 GB" in text) == (0, True)
     code, text, _ = call(capsys, *words, "--vram", "6GB")
-    assert (code, "DOES NOT FIT in 6.00 GB" in text) == (3, True)
+    assert (code, "DOES NOT FIT in 6.0 GB" in text) == (3, True)
     assert all(len(line) <= 100 for line in text.splitlines())
 
 
@@ -62,13 +62,16 @@ def test_generating_on_the_same_card_counts_its_cache(capsys):
         (("qwen3-4b", "--lora-rank", "4", "--lora-targets", "q_porj"), "q_proj"),
         (("qwen3-4b", "--vram", "16 G-B"), "16GB"),
         (("qwen3-4b", "--checkpoints", "none"), "--checkpointing"),
+        (("dqn", "--env", "CartPole-v11"), "CartPole-v1"),
+        (("dqn", "--env", "CartPole-v1", "--set", "buffersize=10"), "buffer_size"),
+        (("dqn",), "--env"),
     ],
 )
 def test_a_misspelt_word_exits_2_with_the_nearest(capsys, words, nearest):
     """Shapes, types, switches, projections, sizes and options: each error has the closest legal one."""
     code, text, errors = call(capsys, *words, "--json")
     assert (code, json.loads(text)["nearest"]) == (2, nearest)
-    assert "Did you mean" in errors
+    assert "Did you mean" in errors or nearest == "--env"
 
 
 @pytest.mark.parametrize(
@@ -77,6 +80,28 @@ def test_a_misspelt_word_exits_2_with_the_nearest(capsys, words, nearest):
 def test_a_number_that_cannot_be_is_bad_usage(capsys, words):
     """What cannot be read, is below 1, or is longer than the model was made for exits 2."""
     assert call(capsys, "qwen3-4b", *words)[0] == 2
+
+
+@pytest.mark.slow
+def test_an_algorithm_is_estimated_by_its_name_and_environment(capsys):
+    """DQN on four cart poles: a transition takes 2 × 16 + 8 + 12 B, and the process is measured by starting one."""
+    words = ("dqn", "--env", "CartPole-v1", "--n-envs", "4", "--set", "buffer_size=2_000_000", "--json")
+    found = json.loads(call(capsys, *words)[1])
+    rows = {row["name"]: row["bytes"] for row in found["rows"]}
+    assert rows["replay buffer"] == 2_000_000 * 52
+    assert rows["process"] > 30e6
+    assert found["parameters"] == 4 * 64 + 64 + 64 * 64 + 64 + 64 * 2 + 2
+    assert call(capsys, *words, "--vram", "100MB")[0] == 3
+    assert call(capsys, *words, "--vram", "16GB")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("sac", "--env", "CartPole-v1"), ("ppo", "--env", "CartPole-v1", "--set", "n_steps=many")]
+)
+def test_what_the_algorithm_itself_refuses_is_bad_usage(capsys, words):
+    """An action space that it cannot have, a value that is none: exit code 2 and the reason."""
+    code, _, errors = call(capsys, *words)
+    assert (code, "error: " in errors) == (2, True)
 
 
 def test_the_tables_of_the_page_are_current(monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from kit.harness.size import format_size
 from kit.report.terminal import as_text, plain_table
 
 COLUMNS = {"none": "neither", "activation": "activation", "gradient": "gradient", "both": "both"}
@@ -12,12 +13,12 @@ COLUMNS = {"none": "neither", "activation": "activation", "gradient": "gradient"
 
 def memory_text(found: Mapping[str, Any]) -> str:
     """Return an estimate's rows with their sum, when the peak is, and what fits."""
-    table = plain_table(["term", "GB", "why"], "lrl")
+    table = plain_table(["term", "size", "why"], "lrl")
     for row in found["rows"]:
         mark = " (assumed)" if row["assumed"] else ""
-        table.add_row(row["name"], _gb(row["bytes"]), row["reason"] + mark)
-    table.add_row("in all", _gb(found["total_bytes"]), f"at its peak: {found['peak_at']}")
-    head = f"{found['target']}: {found['parameters']:,} parameters, {found['batch']:,} × {found['length']:,} tokens"
+        table.add_row(row["name"], format_size(row["bytes"]), row["reason"] + mark)
+    table.add_row("in all", format_size(found["total_bytes"]), f"at its peak: {found['peak_at']}")
+    head = f"{found['target']}: {found['parameters']:,} parameters, {found['what']}"
     return "\n".join([head, as_text(table), *_verdict(found)])
 
 
@@ -25,12 +26,14 @@ def _verdict(found: Mapping[str, Any]) -> list[str]:
     if found["fits"] is None:
         return []
     words = "FITS" if found["fits"] else "DOES NOT FIT"
+    if "largest_length" not in found:
+        return [f"{words} in {format_size(found['vram_bytes'])}"]
     length, batch = found["largest_length"], found["largest_batch"]
     most = [
         f"longest at this batch: {length:,} tokens" if length else "no length fits at this batch",
         f"largest batch at this length: {batch:,}" if batch else "no batch fits at this length",
     ]
-    return [f"{words} in {_gb(found['vram_bytes'])} GB; {'; '.join(most)}"]
+    return [f"{words} in {format_size(found['vram_bytes'])}; {'; '.join(most)}"]
 
 
 def tables_text(tables: Sequence[Mapping[str, Any]]) -> str:
@@ -76,7 +79,3 @@ def _actor(table: Mapping[str, Any]) -> str:
     if not tokens:
         return "The actor on the second T4: the weights do not fit."
     return f"The actor on the second T4: {tokens:,} tokens of KV cache beside the weights."
-
-
-def _gb(size: float) -> str:
-    return f"{size / 1e9:.3f}" if size < 1e9 else f"{size / 1e9:.2f}"

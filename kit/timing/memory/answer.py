@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from dataclasses import replace
 from typing import Any
 
-from kit.errors import UsageError
+from kit.errors import UnknownNameError, UsageError
 from kit.timing.memory.estimate import Estimate, fits, largest
 from kit.timing.memory.generation import generation_memory
+from kit.timing.memory.sb3 import ALGORITHMS, algorithm_class, sb3_memory
 from kit.timing.memory.shapes import TransformerShape, read_shape
 from kit.timing.memory.step import training_memory
 from kit.timing.memory.training_setup import TrainingSetup
@@ -51,7 +54,8 @@ def memory_answer(
 
     estimate = estimate_of(setup)
     found: dict[str, Any] = {"target": target, "parameters": shape.parameters, **estimate.as_json()}
-    found |= {"length": setup.length, "batch": setup.batch, "vram_bytes": vram_bytes}
+    found |= {"what": f"{setup.batch:,} × {setup.length:,} tokens", "vram_bytes": vram_bytes}
+    found |= {"length": setup.length, "batch": setup.batch}
     found |= {"fits": None, "largest_length": None, "largest_batch": None}
     if vram_bytes is not None:
         found["fits"] = fits(estimate, vram_bytes)
@@ -62,6 +66,65 @@ def memory_answer(
             lambda batch: estimate_of(replace(setup, batch=batch)), vram_bytes, MOST_BATCH
         )
     return found
+
+
+def is_algorithm(target: str) -> bool:
+    """Return whether ``target`` names an algorithm of stable-baselines3, such as ``dqn``."""
+    return target.upper() in ALGORITHMS
+
+
+def algorithm_answer(
+    target: str, env_id: str, policy: str, n_envs: int, settings: list[str], room_bytes: int | None = None
+) -> dict[str, Any]:
+    """Return the estimate of training the algorithm ``target`` on ``n_envs`` copies of a Gymnasium environment.
+
+    ``settings`` are its hyperparameters as ``key=value``, the values Python literals. One environment is made, for its
+    spaces, and closed; a process is started and measured. ``fits`` is None without ``room_bytes``.
+
+    Raises:
+        UsageError: no environment of that name, or a hyperparameter that cannot be read or that there is not.
+    """
+    spaces = _spaces(env_id)
+    class_ = algorithm_class(target)
+    given = dict(_hyperparameter(text, class_) for text in settings)
+    estimate = sb3_memory(class_, *spaces, policy=policy, n_envs=n_envs, **given)
+    trained = next(row for row in estimate.rows if row.name == "policy weights")
+    return {
+        "target": f"{class_.__name__} on {env_id}",
+        "parameters": trained.bytes // 4,
+        **estimate.as_json(),
+        "what": f"{n_envs} environment{'s' if n_envs != 1 else ''}",
+        "vram_bytes": room_bytes,
+        "fits": None if room_bytes is None else fits(estimate, room_bytes),
+    }
+
+
+def _spaces(env_id: str) -> tuple[Any, Any]:
+    """Return the observation and action space of a registered environment."""
+    import gymnasium
+
+    if not env_id:
+        raise UsageError("An algorithm needs an environment, for its spaces: --env CartPole-v1.", "--env")
+    if env_id not in gymnasium.registry:
+        raise UnknownNameError("environment", env_id, gymnasium.registry)
+    env = gymnasium.make(env_id)
+    spaces = env.observation_space, env.action_space
+    env.close()
+    return spaces
+
+
+def _hyperparameter(text: str, class_: type) -> tuple[str, Any]:
+    """Read ``buffer_size=50_000``; the name must be an argument of the algorithm."""
+    name, _, value = text.partition("=")
+    legal = set(inspect.signature(class_).parameters) - {"policy", "env", "device", "_init_setup_model"}
+    if name not in legal:
+        raise UnknownNameError("hyperparameter", name, legal)
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError) as error:
+        raise UsageError(
+            f"{name} cannot be read: {value!r}. Legal: a Python literal, such as 50_000."
+        ) from error
 
 
 def _estimate(shape: TransformerShape, setup: TrainingSetup, generate: tuple[int, int] | None) -> Estimate:

@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kit.errors import UsageError
+from kit.timing.memory.spaces import only_spaces
+
 if TYPE_CHECKING:
     import torch
 
@@ -48,14 +51,22 @@ def meta_networks(
     n_envs: int,
     hyperparameters: Mapping[str, Any],
 ) -> Networks:
-    """Build the policy of ``algorithm`` on the meta device and count it; nothing is allocated."""
+    """Build the policy of ``algorithm`` on the meta device and count it; nothing is allocated.
+
+    Raises:
+        UsageError: the algorithm takes no such spaces or hyperparameters.
+    """
     own = {
         **hyperparameters,
         "policy_kwargs": dict(hyperparameters.get("policy_kwargs") or {}),
         "device": "cpu",
     }
-    settings = algorithm(policy, None, _init_setup_model=False, **own)  # some add to their policy_kwargs
-    seen = _channels_first(observation_space)
+    env = only_spaces(observation_space, action_space, n_envs)
+    try:
+        settings = algorithm(policy, env, _init_setup_model=False, **own)  # some add to their policy_kwargs
+    except (AssertionError, ValueError, TypeError) as error:
+        raise UsageError(f"{algorithm.__name__} refuses this: {error}") from error
+    seen = settings.observation_space
     extra = {} if hasattr(settings, "buffer_size") else {"use_sde": settings.use_sde}
     with _on_meta():
         built = settings.policy_class(seen, action_space, lambda _: 1e-3, **extra, **settings.policy_kwargs)
@@ -100,21 +111,6 @@ def _on_meta() -> Iterator[None]:
             yield
     finally:
         Distribution.set_default_validate_args(validates)
-
-
-def _channels_first(space: Any) -> Any:
-    """Return the space as stable-baselines3 wraps it: an image's channels come first."""
-    from gymnasium import spaces
-    from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
-    from stable_baselines3.common.vec_env import VecTransposeImage
-
-    if isinstance(space, spaces.Dict):
-        return spaces.Dict({key: _channels_first(one) for key, one in space.items()})
-    return (
-        VecTransposeImage.transpose_space(space)
-        if is_image_space(space) and not is_image_space_channels_first(space)
-        else space
-    )
 
 
 def _bytes(tensor: torch.Tensor) -> int:

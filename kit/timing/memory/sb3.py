@@ -6,6 +6,7 @@ extractor or ``net_arch`` is asked for is counted as it will be. Buffers are sum
 
 from __future__ import annotations
 
+import functools
 import importlib
 import subprocess
 import sys
@@ -76,8 +77,9 @@ def algorithm_class(algorithm: str | type) -> type:
     return found
 
 
+@functools.cache
 def process_bytes(package: str = "stable_baselines3") -> int:
-    """Return the private memory of a fresh process that has imported ``package``; takes the seconds that this takes.
+    """Return the private memory of a fresh process that has imported ``package``; takes the seconds that this takes, once.
 
     Raises:
         KitError: it could not.

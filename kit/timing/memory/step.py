@@ -7,6 +7,7 @@ from kit.timing.memory.activations import (
     kept_bytes,
     layer_bytes,
     mlp_bytes,
+    norm_bytes,
     score_bytes,
 )
 from kit.timing.memory.estimate import Estimate, Row
@@ -19,14 +20,16 @@ def training_memory(shape: TransformerShape, setup: TrainingSetup) -> Estimate:
     """Return what a step holds at its worst moment, from the second step on (optimizer states are there by then).
 
     The moments: ``loss`` (all that forward kept, and the gradient of the log-probabilities), ``head`` (its weights'
-    gradient), ``last layer`` and ``attention`` (the first layer that backward comes to), ``embedding`` (the end of
-    backward), ``optimizer``. Peak = max over them; the sum of everything that ever lives would be far above it.
+    gradient), ``last layer``, ``norm`` and ``attention`` (the MLP, its norm, and the attention of the layer that
+    backward comes to first), ``embedding`` (the end of backward), ``optimizer``. Peak = max over them; the sum of
+    everything that ever lives would be far above it.
     """
     static = static_rows(shape, setup)
     moments = {
         "loss": loss_rows(shape, setup),
         "head": head_rows(shape, setup),
         "last layer": layer_rows(shape, setup),
+        "norm": norm_rows(shape, setup),
         "attention": attention_rows(shape, setup),
         "embedding": embedding_rows(shape, setup),
         "optimizer": optimizer_rows(shape, setup),
@@ -134,6 +137,26 @@ def _recomputed_row(shape: TransformerShape, setup: TrainingSetup, *, less: int 
     shared = shape.hidden * setup.width if setup.width == 4 or setup.recompute_small else 0
     again = layer_bytes(shape, setup) - shared - less
     return Row("recomputed layer", again * setup.tokens, f"one layer × {again:,} B a token")
+
+
+def norm_rows(shape: TransformerShape, setup: TrainingSetup) -> list[Row]:
+    """Return what is live in the norm before that layer's MLP, which is done.
+
+    Three fp32 tensors of the hidden width (the gradient of the normalised input, its product with the reciprocal root,
+    and with the input) beside the gradients of the norm's output and of the residual; a norm computed again has its
+    fp32 input once more. The largest moment only where the MLP is narrow.
+    """
+    width = setup.width
+    gradients = (12 + 2 * width) * shape.hidden
+    if setup.recompute_small:
+        gradients += norm_bytes(shape.hidden, 1, setup, small=False)
+    less = mlp_bytes(shape, setup) - norm_bytes(shape.hidden, 1, setup)
+    return [
+        _kept_row(shape, setup, less=0 if setup.recompute_layers else less),
+        _recomputed_row(shape, setup, less=less),
+        *_backward_rows(shape, setup),
+        Row("activation gradients", gradients * setup.tokens, "of the norm before the MLP"),
+    ]
 
 
 def attention_rows(shape: TransformerShape, setup: TrainingSetup) -> list[Row]:
