@@ -27,10 +27,14 @@ SMALL_BUFFER_BYTES = 16 * 2**20
 FRAME_BYTES = 2**20
 COPIES = 3
 """What a checkpoint holds of the state that it writes: the snapshot, its serialised form, and the bytes of the file."""
-_MEASURE = (
-    "import importlib, re, pathlib; importlib.import_module({package!r}); "
-    "print(re.search(r'RssAnon:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1])"
-)
+_MEASURE = """
+import importlib, pathlib, re
+importlib.import_module({package!r})
+from stable_baselines3 import PPO
+PPO("MlpPolicy", "CartPole-v1", n_steps=16, batch_size=16, n_epochs=1, device="cpu").learn(16)
+print(re.search(r"RssAnon:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1])
+"""
+"""What the first gradient step loads is there as well: torch brings in a part of itself then."""
 
 
 def sb3_memory(
@@ -46,12 +50,12 @@ def sb3_memory(
     """Return what a run of ``algorithm`` holds in RAM (networks and batch: on its device), all in bytes.
 
     ``hyperparameters`` are the algorithm's own, such as ``buffer_size``, ``batch_size`` or ``policy_kwargs``; what is
-    not given has its default. ``process_bytes`` is what a process with torch and the library holds before it does
-    anything; left out, it is measured here by starting one. Environments, VecNormalize and the figures are not in it.
+    not given has its default. ``process_bytes`` is what a process with torch and the library holds after a first tiny
+    gradient step; left out, it is measured here by starting one. Environments, VecNormalize and the figures are not in it.
 
     Raises:
         UnknownNameError: no algorithm of that name is known here.
-        KitError: the process to be measured could not import the library.
+        KitError: the process to be measured could not run the library.
     """
     class_ = algorithm_class(algorithm)
     networks = meta_networks(class_, policy, observation_space, action_space, n_envs, hyperparameters)
@@ -79,7 +83,7 @@ def algorithm_class(algorithm: str | type) -> type:
 
 @functools.cache
 def process_bytes(package: str = "stable_baselines3") -> int:
-    """Return the private memory of a fresh process that has imported ``package``; takes the seconds that this takes, once.
+    """Return the private memory of a process with ``package`` after a first gradient step; takes seconds, once.
 
     Raises:
         KitError: it could not.
@@ -87,7 +91,7 @@ def process_bytes(package: str = "stable_baselines3") -> int:
     command = [sys.executable, "-c", _MEASURE.format(package=package)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or not done.stdout.strip().isdigit():
-        raise KitError(f"A process importing {package} could not be measured: {done.stderr.strip()[-300:]}")
+        raise KitError(f"A process with {package} could not be measured: {done.stderr.strip()[-300:]}")
     return int(done.stdout) * 1024
 
 
@@ -146,4 +150,6 @@ def _process_row(class_: type, given: int | None) -> Row:
     package = ALGORITHMS[class_.__name__]
     if given is not None:
         return Row("process", given, "Python with torch and the library, as given")
-    return Row("process", process_bytes(package), f"a fresh process that imported {package}, measured here")
+    return Row(
+        "process", process_bytes(package), f"a process with {package} after a first step, measured here"
+    )
