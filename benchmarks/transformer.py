@@ -31,8 +31,8 @@ class Case:
         trained = f"LoRA {setup.lora_rank}" if setup.lora else "all weights"
         head = "tied" if shape.tied else "untied"
         return (
-            f"{self.family} {shape.layers}×{shape.hidden}, V {shape.vocabulary:,} {head}, "
-            f"{setup.batch}×{setup.length}, {setup.dtype}, {trained}, {setup.attention}, checkpointing {setup.checkpointing}"
+            f"{self.family} {shape.layers}×{shape.hidden}, V {shape.vocabulary:,} {head}, {trained}, "
+            f"{setup.batch}×{setup.length}, {setup.dtype}, {setup.attention}, checkpointing {setup.checkpointing}"
         )
 
 

@@ -51,7 +51,7 @@ def sb3_memory(
 
     ``hyperparameters`` are the algorithm's own, such as ``buffer_size``, ``batch_size`` or ``policy_kwargs``; what is
     not given has its default. ``process_bytes`` is what a process with torch and the library holds after a first tiny
-    gradient step; left out, it is measured here by starting one. Environments, VecNormalize and the figures are not in it.
+    gradient step; left out, it is measured here by starting one. Environments, VecNormalize and figures are not in it.
 
     Raises:
         UnknownNameError: no algorithm of that name is known here.

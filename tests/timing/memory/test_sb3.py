@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from sb3_contrib import QRDQN
 from stable_baselines3 import A2C, DDPG, DQN, PPO, SAC, TD3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import DummyVecEnv
@@ -54,6 +55,7 @@ CASES = [
     (DDPG, "MlpPolicy", VECTOR, FORCE, 1, {"buffer_size": 1_000}),
     (PPO, "MlpPolicy", VECTOR, FORCE, 3, {"n_steps": 64, "batch_size": 48}),
     (PPO, "MultiInputPolicy", NAMED, spaces.MultiDiscrete([3, 4]), 2, {"n_steps": 32, "batch_size": 32}),
+    (QRDQN, "MlpPolicy", VECTOR, KEYS, 1, {"buffer_size": 1_000, "policy_kwargs": {"n_quantiles": 7}}),
     (
         A2C,
         "MlpPolicy",
@@ -122,7 +124,7 @@ def _copied(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "case", [CASES[0], CASES[4], CASES[6], CASES[8], CASES[10]], ids=lambda case: case[0].__name__
+    "case", [CASES[0], CASES[4], CASES[6], CASES[8], CASES[10], CASES[11]], ids=lambda case: case[0].__name__
 )
 def test_gradients_and_optimizer_states_take_what_the_real_ones_do(case):
     """After training for a while, gradients and optimizer states hold, to the byte, what was estimated."""
@@ -185,6 +187,7 @@ def test_an_algorithm_whose_buffers_are_not_known_is_refused():
 FULL_BUFFER = """
 import re, pathlib, gymnasium as gym, numpy as np
 from gymnasium import spaces
+from sb3_contrib import QRDQN
 from stable_baselines3 import DQN
 
 class Still(gym.Env):
