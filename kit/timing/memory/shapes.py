@@ -127,12 +127,14 @@ SHAPES: dict[str, TransformerShape] = {
 }
 """The shapes that the tables cover, and a small one. There is no Llama 3.2 of 2B."""
 
-MODEL_TYPES: dict[str, dict[str, bool]] = {
+MODEL_TYPES: dict[str, dict[str, Any]] = {
     "llama": {},
     "qwen2": {"qkv_bias": True},
-    "qwen3": {"qk_norm": True},
+    "qwen3": {"qk_norm": True, "head_dim": 128},
 }
-"""The transformers ``model_type`` values that are read, and what each has of its own."""
+"""The transformers ``model_type`` values that are read, and what each has of its own where its config does not say."""
+
+NEEDED = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
 
 
 def shape_from_config(config: Mapping[str, Any], place: str = "the config") -> TransformerShape:
@@ -142,33 +144,41 @@ def shape_from_config(config: Mapping[str, Any], place: str = "the config") -> T
         UnknownNameError: its ``model_type`` is none that is known here.
         UsageError: a size is missing or cannot be one.
     """
-    own = choose("model_type", str(config.get("model_type", "")), MODEL_TYPES)
-    needed = (
-        "hidden_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-        "intermediate_size",
-        "vocab_size",
-    )
-    missing = [name for name in needed if config.get(name) is None]
-    if missing:
-        raise UsageError(f"{place} lacks {', '.join(missing)}. Needed: {', '.join(needed)}.")
-    heads = config["num_attention_heads"]
+    own = dict(choose("model_type", str(config.get("model_type", "")), MODEL_TYPES))
+    hidden, layers, heads, ffn, vocabulary = _sizes(config, place)
+    head_dim = config.get("head_dim") or own.pop("head_dim", None)
+    if head_dim is None and hidden % heads:
+        raise UsageError(
+            f"{place}: hidden_size {hidden} is no multiple of {heads} heads, and head_dim is not given."
+        )
+    own.pop("head_dim", None)
     bias = bool(config.get("attention_bias", False))
-    settings: dict[str, bool] = {"qkv_bias": bias, "output_bias": bias, **own}
+    settings = {"qkv_bias": bias, "output_bias": bias, **own}
     return TransformerShape(
-        config["hidden_size"],
-        config["num_hidden_layers"],
+        hidden,
+        layers,
         heads,
         config.get("num_key_value_heads") or heads,
-        config["intermediate_size"],
-        config.get("head_dim") or config["hidden_size"] // heads,
-        config["vocab_size"],
+        ffn,
+        head_dim or hidden // heads,
+        vocabulary,
         tied=bool(config.get("tie_word_embeddings", False)),
         mlp_bias=bool(config.get("mlp_bias", False)),
         positions=config.get("max_position_embeddings") or 32_768,
         **settings,
     )
+
+
+def _sizes(config: Mapping[str, Any], place: str) -> list[int]:
+    """Return the sizes that every config has, in the order of ``NEEDED``."""
+    missing = [name for name in NEEDED if config.get(name) is None]
+    if missing:
+        raise UsageError(f"{place} lacks {', '.join(missing)}. Needed: {', '.join(NEEDED)}.")
+    for name in NEEDED:
+        value = config[name]
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise UsageError(f"{place}: {name} must be a whole number of at least 1, not {value!r}.")
+    return [config[name] for name in NEEDED]
 
 
 def read_shape(target: str) -> TransformerShape:
@@ -182,6 +192,8 @@ def read_shape(target: str) -> TransformerShape:
     if path.is_dir():
         path = path / "config.json"
     if not path.is_file():
+        if path.suffix == ".json" or len(path.parts) > 1:
+            raise UsageError(f"There is no config at {path}. Legal: a file, or one of {', '.join(SHAPES)}.")
         return choose("model shape", target, SHAPES)
     try:
         config = json.loads(path.read_text())

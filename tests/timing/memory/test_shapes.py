@@ -44,6 +44,7 @@ def test_parameters_are_those_of_the_published_models(name):
         {"tie_word_embeddings": False},
         {"attention_bias": True},
         {"model_type": "qwen2", "head_dim": 16},
+        {"model_type": "llama", "head_dim": None},
         {"model_type": "llama"},
         {"model_type": "llama", "attention_bias": True, "mlp_bias": True},
     ],
@@ -76,6 +77,12 @@ def test_a_config_is_read_from_a_file_or_its_folder(tmp_path: Path):
     assert read_shape(str(tmp_path / "config.json")) == read_shape(str(tmp_path)) == expected
 
 
+def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path):
+    """A path is not taken for a misspelt name."""
+    with pytest.raises(UsageError, match="There is no config at"):
+        read_shape(str(tmp_path / "config.json"))
+
+
 def test_an_unknown_shape_is_refused_with_the_nearest():
     """The error names the legal shapes and the closest one."""
     with pytest.raises(UnknownNameError, match=r"Did you mean 'qwen3-1.7b'\?") as error:
@@ -90,7 +97,14 @@ def test_an_unknown_shape_is_refused_with_the_nearest():
         ("[]", "holds no object"),
         (json.dumps(CONFIG | {"model_type": "qwen4"}), "Did you mean 'qwen"),
         (json.dumps({"model_type": "llama", "hidden_size": 64}), "lacks num_hidden_layers"),
-        (json.dumps(CONFIG | {"num_hidden_layers": -1}), "layers must be a whole number"),
+        (json.dumps(CONFIG | {"num_hidden_layers": -1}), "num_hidden_layers must be a whole number"),
+        (json.dumps(CONFIG | {"num_attention_heads": 0}), "num_attention_heads must be a whole number"),
+        (json.dumps(CONFIG | {"hidden_size": "64"}), "hidden_size must be a whole number"),
+        (json.dumps(CONFIG | {"head_dim": 0.5}), "head_dim must be a whole number"),
+        (
+            json.dumps(CONFIG | {"model_type": "llama", "head_dim": None, "hidden_size": 65}),
+            "no multiple of 4 heads",
+        ),
         (json.dumps(CONFIG | {"num_key_value_heads": 3}), "no multiple of 3"),
     ],
 )
