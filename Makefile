@@ -13,12 +13,12 @@ SETTINGS = --set scenario=$(SCENARIO) --set algorithm=$(ALGORITHM) --set total_t
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: requirements.txt requirements-sumo.txt requirements-dev.txt constraints.txt pyproject.toml
+$(VENV)/.ready: requirements.txt requirements-llm.txt requirements-sumo.txt requirements-dev.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
 	  || { echo "Python 3.11 or 3.12 is needed; $(PYTHON) is another. Try: make PYTHON=/path/to/python3.11"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-	  -r requirements.txt -r requirements-sumo.txt -r requirements-dev.txt
+	  -r requirements.txt -r requirements-llm.txt -r requirements-sumo.txt -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 

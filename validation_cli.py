@@ -138,6 +138,35 @@ def _budget_options(made: Parser) -> None:
     made.add_argument("--stage", default="", metavar="NAME", help="the stage that the probe is of")
 
 
+def _memory_options(made: Parser) -> None:
+    made.add_argument("--vram", default="", metavar="SIZE", help="what there is, such as 16GB or 15GiB")
+    made.add_argument("--length", type=whole_number, default=2048, metavar="N", help="tokens in a sequence")
+    made.add_argument("--batch", type=whole_number, default=1, metavar="N", help="sequences in one pass")
+    made.add_argument("--dtype", default="bf16", metavar="TYPE", help="bf16, fp16 or fp32")
+    made.add_argument("--optimizer", default="adamw", metavar="NAME", help="adamw, adamw8bit or sgd")
+    made.add_argument(
+        "--lora-rank", type=whole_number, default=0, metavar="R", help="train adapters alone; 0: all weights"
+    )
+    made.add_argument("--lora-targets", default="", metavar="A,B", help="by default all seven projections")
+    made.add_argument(
+        "--checkpointing", default="none", metavar="WHAT", help="none, activation, gradient or both"
+    )
+    made.add_argument("--attention", default="flash", metavar="KIND", help="flash, efficient or eager")
+    made.add_argument(
+        "--reference-models", type=whole_number, default=0, metavar="N", help="frozen copies beside it"
+    )
+    made.add_argument(
+        "--value-models", type=whole_number, default=0, metavar="N", help="trained ones beside it"
+    )
+    made.add_argument(
+        "--generate", default="", metavar="BxN", help="generates on the same card: B sequences of N tokens"
+    )
+    made.add_argument("--env", default="", metavar="ID", help="of an algorithm: its Gymnasium environment")
+    made.add_argument("--policy", default="MlpPolicy", metavar="NAME", help="of an algorithm: its policy")
+    made.add_argument("--n-envs", type=whole_number, default=1, metavar="N", help="of an algorithm: copies")
+    made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="its hyperparameters")
+
+
 def _no_options(made: Parser) -> None:
     del made
 
@@ -253,6 +282,30 @@ def budget(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     return data, budget_text(data), 0
 
 
+def memory(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Estimate what a training holds, or print the tables of models by cards."""
+    from kit.harness.size import parse_size
+    from kit.report.memory import memory_text, tables_text
+    from kit.timing.memory.answer import algorithm_answer, is_algorithm, memory_answer, parse_generate
+    from kit.timing.memory.tables import memory_tables
+    from kit.timing.memory.training_setup import ALL_LINEAR, TrainingSetup
+
+    if arguments.target == "table":
+        tables = memory_tables()
+        return {"tables": tables}, tables_text(tables), 0
+    room = parse_size(arguments.vram, "--vram") if arguments.vram else None
+    if is_algorithm(arguments.target):
+        named = (arguments.target, arguments.env, arguments.policy, arguments.n_envs)
+        found = algorithm_answer(*named, arguments.set, room)
+    else:
+        names = ("length", "batch", "dtype", "optimizer", "lora_rank", "checkpointing", "attention")
+        given = {name: getattr(arguments, name) for name in (*names, "reference_models", "value_models")}
+        targets = tuple(arguments.lora_targets.split(",")) if arguments.lora_targets else ALL_LINEAR
+        setup = TrainingSetup(**given, lora_targets=targets)
+        found = memory_answer(arguments.target, setup, room, parse_generate(arguments.generate))
+    return found, memory_text(found), 3 if found["fits"] is False else 0
+
+
 def _limits(arguments: argparse.Namespace) -> Any:
     from kit.harness.deadline import Limits
 
@@ -312,6 +365,12 @@ COMMANDS = {
     ),
     "extrapolate": Command(
         "the forecast again, for other steps or limits", "RUN", _forecast_options, extrapolate
+    ),
+    "memory": Command(
+        "what a training holds, before it starts: a language model's, or an algorithm's",
+        "SHAPE|CONFIG|ALGORITHM|table",
+        _memory_options,
+        memory,
     ),
     "verify": Command(
         "check the checksums of an archive, a run folder or a checkpoint", "PATH", _no_options, verify

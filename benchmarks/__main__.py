@@ -29,6 +29,7 @@ BENCHMARKS = {
     "checkpoint": "bench_checkpoint",
     "resume": "bench_resume",
     "end-to-end": "bench_end_to_end",
+    "memory": "bench_memory",
 }
 RESULTS = Path(__file__).with_name("results.json")
 
