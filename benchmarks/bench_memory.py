@@ -18,6 +18,7 @@ BAR = 0.10
 NARROW = TransformerShape(256, 4, 4, 2, 768, 64, 512, qk_norm=True)
 WIDE = TransformerShape(128, 2, 4, 2, 384, 32, 16_000)
 UNTIED = TransformerShape(192, 6, 6, 6, 512, 32, 2_000, tied=False, qkv_bias=True)
+BROAD = TransformerShape(512, 4, 8, 4, 1536, 64, 512, qk_norm=True)
 FP32 = TrainingSetup(512, 2, dtype="fp32", device="cpu", attention="flash")
 BF16 = replace(FP32, dtype="bf16", master_weights=False)
 
@@ -43,6 +44,7 @@ def cases() -> list[Case]:
         for one in (FP32, BF16)
         for name in ("none", "gradient")
     ]
+    made += [Case("qwen3", BROAD, replace(BF16, lora_rank=16))]
     made += [
         Case("llama", replace(WIDE, tied=tied), replace(BF16, batch=1, length=8)) for tied in (True, False)
     ]

@@ -20,14 +20,15 @@ def training_memory(shape: TransformerShape, setup: TrainingSetup) -> Estimate:
     """Return what a step holds at its worst moment, from the second step on (optimizer states are there by then).
 
     The moments: ``loss`` (all that forward kept, and the gradient of the log-probabilities), ``head`` (its weights'
-    gradient), ``last layer``, ``norm`` and ``attention`` (the MLP, its norm, and the attention of the layer that
-    backward comes to first), ``embedding`` (the end of backward), ``optimizer``. Peak = max over them; the sum of
-    everything that ever lives would be far above it.
+    gradient), ``final norm``, ``last layer``, ``norm`` and ``attention`` (the MLP, its norm, and the attention of the
+    layer that backward comes to first), ``embedding`` (the end of backward), ``optimizer``. Peak = max over them; the
+    sum of everything that ever lives would be far above it.
     """
     static = static_rows(shape, setup)
     moments = {
         "loss": loss_rows(shape, setup),
         "head": head_rows(shape, setup),
+        "final norm": final_norm_rows(shape, setup),
         "last layer": layer_rows(shape, setup),
         "norm": norm_rows(shape, setup),
         "attention": attention_rows(shape, setup),
@@ -57,10 +58,18 @@ def _kept_row(shape: TransformerShape, setup: TrainingSetup, *, less: int = 0) -
 
 
 def _position_rows(shape: TransformerShape, setup: TrainingSetup) -> list[Row]:
-    """Return rotary tables, token numbers (ids, labels, positions), and a mask that recomputed layers need again."""
+    """Return rotary tables, token numbers (ids, labels, positions), and what layers are handed.
+
+    That is a mask, where layers that are computed again need it again, and, where adapters are trained and nothing else
+    keeps it (from 16 bit, nothing computed again), the embedding's output: there the gradient ends.
+    """
     tables = 2 * setup.length * shape.head_dim * setup.width
     mask = setup.length**2 * setup.width if setup.attention == "eager" and setup.recompute_layers else 0
-    return [Row("inputs", tables + 24 * setup.tokens + mask, "rotary tables, token numbers, mask")]
+    alone = setup.lora and setup.width == 2 and setup.checkpointing == "none"
+    first = shape.hidden * setup.width * setup.tokens if alone else 0
+    return [
+        Row("inputs", tables + 24 * setup.tokens + mask + first, "rotary tables, token numbers, first input")
+    ]
 
 
 def loss_rows(shape: TransformerShape, setup: TrainingSetup) -> list[Row]:
@@ -139,23 +148,35 @@ def _recomputed_row(shape: TransformerShape, setup: TrainingSetup, *, less: int 
     return Row("recomputed layer", again * setup.tokens, f"one layer × {again:,} B a token")
 
 
-def norm_rows(shape: TransformerShape, setup: TrainingSetup) -> list[Row]:
-    """Return what is live in the norm before that layer's MLP, which is done.
+def norm_gradient_bytes(shape: TransformerShape, setup: TrainingSetup) -> int:
+    """Return what the backward of RMSNorm holds for a token beside what was kept for it.
 
-    Three fp32 tensors of the hidden width (the gradient of the normalised input, its product with the reciprocal root,
-    and with the input) beside the gradients of the norm's output and of the residual; a norm computed again has its
-    fp32 input once more. The largest moment only where the MLP is narrow.
+    Of the hidden width: in fp32 the gradient that comes through the reciprocal root, that through the square, and their
+    factor (from 16 bit also the gradient before they part), and in the model's dtype those of output and input. A norm
+    that is computed again has what it keeps once more.
     """
-    width = setup.width
-    gradients = (12 + 2 * width) * shape.hidden
-    if setup.recompute_small:
-        gradients += norm_bytes(shape.hidden, 1, setup, small=False)
+    again = norm_bytes(shape.hidden, 1, setup, small=False) if setup.recompute_small else 0
+    return ((16 if setup.width == 2 else 12) + 2 * setup.width) * shape.hidden + again
+
+
+def final_norm_rows(shape: TransformerShape, setup: TrainingSetup) -> list[Row]:
+    """Return what is live in the backward of the last norm: all that the layers kept, and its own gradients."""
+    return [
+        _kept_row(shape, setup),
+        Row("final norm", final_norm_bytes(shape, setup) * setup.tokens, "before the head"),
+        *_backward_rows(shape, setup),
+        Row("activation gradients", norm_gradient_bytes(shape, setup) * setup.tokens, "of the last norm"),
+    ]
+
+
+def norm_rows(shape: TransformerShape, setup: TrainingSetup) -> list[Row]:
+    """Return what is live in the norm before that layer's MLP, which is done; the largest where the MLP is narrow."""
     less = mlp_bytes(shape, setup) - norm_bytes(shape.hidden, 1, setup)
     return [
         _kept_row(shape, setup, less=0 if setup.recompute_layers else less),
         _recomputed_row(shape, setup, less=less),
         *_backward_rows(shape, setup),
-        Row("activation gradients", gradients * setup.tokens, "of the norm before the MLP"),
+        Row("activation gradients", norm_gradient_bytes(shape, setup) * setup.tokens, "of the MLP's norm"),
     ]
 
 
