@@ -22,7 +22,7 @@ def _look_at_output(launching: Launching) -> Verdict:
     root = launching.folder.root
     blocking = next((path for path in root.parents if path.exists() and not path.is_dir()), None)
     if blocking is not None:
-        return fails(f"{root} cannot be made: {blocking} is a file.")
+        return fails(f"Not a directory: {blocking}, so {root} cannot be made.")
     try:
         with launching.scratch() as scratch:
             file = scratch / "probe"

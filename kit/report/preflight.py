@@ -9,18 +9,31 @@ from typing import Any
 WIDTH = 100
 MARKS = {"pass": "pass", "note": "note", "fail": "FAIL"}
 INDENT = "        "
+UNSEEN = "Not looked at: "
+"""How the note of a check begins that was not made."""
 
 
 def preflight_text(found: Mapping[str, Any]) -> str:
     """Return all checks, and what to do about those that failed."""
-    lines = [line for check in found["checks"] for line in _check_lines(check)]
-    return "\n".join([*lines, _sums(found)])
+    return "\n".join([*_lines(found["checks"]), _sums(found)])
 
 
 def preflight_brief(found: Mapping[str, Any]) -> str:
     """Return the sums, and the checks that did not pass."""
     worth = [check for check in found["checks"] if check["status"] != "pass"]
-    return "\n".join([_sums(found), *(line for check in worth for line in _check_lines(check))])
+    return "\n".join([_sums(found), *_lines(worth)])
+
+
+def _lines(checks: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the lines of all checks; those that were not made for one reason share theirs."""
+    together: dict[str, list[str]] = {}
+    for check in checks:
+        if check["saw"].startswith(UNSEEN):
+            together.setdefault(check["saw"], []).append(check["name"])
+    made = [line for check in checks if check["saw"] not in together for line in _check_lines(check)]
+    for saw, names in together.items():
+        made += [f"  note  {len(names)} checks not made", *_wrapped(saw), *_wrapped(", ".join(names))]
+    return made
 
 
 def _sums(found: Mapping[str, Any]) -> str:
