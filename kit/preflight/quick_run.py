@@ -64,6 +64,11 @@ class QuickRun:
         """The steps of the full run."""
         return int(self.run.get("requested_timesteps") or 0)
 
+    @property
+    def open_s(self) -> float:
+        """How long its session was open, seconds: without the start of its process."""
+        return sum(float(row["total_s"]) for row in self.timing.get("phases", []) if row["name"] != "setup")
+
     def count(self, phase: str) -> float:
         """Return how many units of a phase there were."""
         return sum(float(row["count"]) for row in self.timing.get("phases", []) if row["name"] == phase)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from kit.preflight.check import Check, Verdict, fails, notes, passes
 from kit.preflight.launching import Launching
@@ -10,6 +11,8 @@ from kit.preflight.notebook_source import calls_of, names_that_follow
 
 SWITCH = "quick_test"
 OPENING = "TrainingSession.open"
+ENVIRONMENT = 3
+"""The place of ``make_env`` among the arguments of ``learn``."""
 
 
 def _look_at_switch(launching: Launching) -> Verdict:
@@ -19,15 +22,31 @@ def _look_at_switch(launching: Launching) -> Verdict:
         return notes("The notebook calls no learn(), so what its episodes are made of was not followed.")
     following = names_that_follow(launching.cells, SWITCH, OPENING)
     for call in calls:
-        for given in [*call.args[1:], *(keyword.value for keyword in call.keywords)]:
-            names = {node.id for node in ast.walk(given) if isinstance(node, ast.Name)}
-            if SWITCH in names:
-                return fails(f"learn() is given {ast.unparse(given)!r}.")
-            for name in sorted(names & following.keys()):
-                return fails(f"learn() is given {name!r}, which depends on quick_test: {following[name]}")
-    return passes(
-        "Nothing that learn() is given depends on quick_test: environment, episodes and settings are the run's."
-    )
+        environment, others = _arguments(call)
+        for given in environment:
+            if why := _depends(given, following):
+                return fails(f"The environment of the quick test need not be the full run's: {why}.")
+        for given in others:
+            if why := _depends(given, following):
+                return notes(f"The quick test trains otherwise than the full run: {why}.")
+    return passes("Nothing that learn() is given depends on quick_test: its environment and episodes are the full run's.")
+
+
+def _arguments(call: ast.Call) -> tuple[list[ast.expr], list[ast.expr]]:
+    """Return what ``learn(session, algorithm, policy, make_env, …)`` is given as environment, and the rest."""
+    named = {keyword.arg: keyword.value for keyword in call.keywords}
+    environment = [*call.args[ENVIRONMENT : ENVIRONMENT + 1]]
+    environment += [value for name, value in named.items() if name == "make_env"]
+    others = [*call.args[1:ENVIRONMENT], *(value for name, value in named.items() if name != "make_env")]
+    return environment, others
+
+
+def _depends(given: ast.expr, following: Mapping[str, str]) -> str:
+    """Return how an argument depends on the switch; empty where it does not."""
+    names = {node.id for node in ast.walk(given) if isinstance(node, ast.Name)}
+    if SWITCH in names:
+        return f"learn() is given {ast.unparse(given)}"
+    return next((f"{name} depends on quick_test, {following[name]}" for name in sorted(names & following.keys())), "")
 
 
 SAME_EPISODES = Check(

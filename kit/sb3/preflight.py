@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
 
 from kit.preflight.action_effect import ACTION
 from kit.preflight.alternation import ALTERNATION
@@ -112,8 +112,8 @@ class Inspection:
     def _look_at_environment(self) -> None:
         env = self._opened()
         try:
-            self._tried((SPACE, CHANGE, REWARD, ENDS), lambda: self._look_at_trace(env.unwrapped))
-            self._tried((ACTION,), lambda: self._look_at_forks(env.unwrapped))
+            self._tried((SPACE, CHANGE, REWARD, ENDS), lambda: self._look_at_trace(_observed(env)))
+            self._tried((ACTION,), lambda: self._look_at_forks(_observed(env)))
         finally:
             env.close()
 
@@ -163,6 +163,16 @@ class Inspection:
             self._saw(RESUME, trip)
 
         self._tried((RESUME,), look)
+
+
+def _observed(env: VecEnv) -> VecEnv:
+    """Return ``env`` without its VecNormalize and what stands around it: its observations are those of the space."""
+    found = env
+    while isinstance(env, VecEnvWrapper):
+        if isinstance(env, VecNormalize):
+            found = env.venv
+        env = env.venv
+    return found
 
 
 def _weights(model: BaseAlgorithm) -> dict[str, np.ndarray]:
