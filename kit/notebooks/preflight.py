@@ -22,7 +22,6 @@ from kit.preflight.entrance import look_before
 from kit.preflight.launching import Launching
 from kit.preflight.live_record import forget_live, read_live
 from kit.preflight.quick_run import QuickRun
-from kit.run_record import read_run
 from kit.timing.prediction import forecast_of, quick_folder
 
 NOT_TRAINED = "the notebook trains by no kit.sb3.learn, so it hands in no environment and no model"
@@ -70,7 +69,7 @@ def enter(launch: Launch, limits: Limits) -> None:
     """
     launching = launching_of(launch, limits)
     launching.folder.refuse_foreign()
-    if not launch.fresh and read_run(launching.folder):
+    if not launch.fresh and launching.folder.holds_a_run():
         return
     failed = [finding for finding in look_before(launching) if finding.status == FAIL]
     if failed:

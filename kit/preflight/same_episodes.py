@@ -29,7 +29,9 @@ def _look_at_switch(launching: Launching) -> Verdict:
         for given in others:
             if why := _depends(given, following):
                 return notes(f"The quick test trains otherwise than the full run: {why}.")
-    return passes("Nothing that learn() is given depends on quick_test: its environment and episodes are the full run's.")
+    return passes(
+        "Nothing that learn() is given depends on quick_test: its environment and episodes are the full run's."
+    )
 
 
 def _arguments(call: ast.Call) -> tuple[list[ast.expr], list[ast.expr]]:
@@ -46,7 +48,9 @@ def _depends(given: ast.expr, following: Mapping[str, str]) -> str:
     names = {node.id for node in ast.walk(given) if isinstance(node, ast.Name)}
     if SWITCH in names:
         return f"learn() is given {ast.unparse(given)}"
-    return next((f"{name} depends on quick_test, {following[name]}" for name in sorted(names & following.keys())), "")
+    return next(
+        (f"{name} depends on quick_test, {following[name]}" for name in sorted(names & following.keys())), ""
+    )
 
 
 SAME_EPISODES = Check(

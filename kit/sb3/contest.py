@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +17,10 @@ from kit.preflight.alternation import Contest
 from kit.sb3.probe_actions import ProbeActions
 
 HORIZON = 1_000
-STARTS, MOST_S = 8, 4.0
-"""Rounds are played until there are so many starts, or so many seconds have gone by; one of them in any case."""
+STARTS, MOST_S = 8, 3.0
+"""Rounds are played until there are so many starts, or so many seconds have gone by, which cut even the first short."""
 FIRST_SEED = 101
+LEAST_STEPS = 20
 
 Act = Callable[[Any, int, np.ndarray], np.ndarray]
 """Returns actions for observations, the step of the round, and (E,) whether an episode begins with it."""
@@ -29,14 +32,23 @@ def contest(model: BaseAlgorithm, env: VecEnv, trained_share: float, clock: Cloc
     _normalise_like(model.get_env(), env)
     agent: list[float] = []
     alternating: list[float] = []
-    until, seed = clock.monotonic() + MOST_S, FIRST_SEED
-    while actions.choices > 1 and len(agent) < STARTS:
-        agent += _round(env, _policy(model, actions), seed)
-        alternating += _round(env, lambda _, step, __: actions.constant(step % actions.choices), seed)
-        seed += 1
-        if clock.monotonic() > until:
-            break
-    return Contest(np.array(agent), np.array(alternating), HORIZON, trained_share)
+    until, seed, longest = clock.monotonic() + MOST_S, FIRST_SEED, 0
+    while actions.choices > 1 and len(agent) < STARTS and (not agent or clock.monotonic() < until):
+        time_left = partial(_time_left, clock, until)
+        sums, steps = _round(env, _policy(model, actions), seed, time_left)
+        horizon = HORIZON if time_left(steps) else steps  # what was cut short is cut short for both
+        others, taken = _round(env, _alternate(actions), seed, partial(operator.gt, horizon))
+        agent, alternating = [*agent, *sums], [*alternating, *others]
+        seed, longest = seed + 1, max(longest, steps, taken)
+    return Contest(np.array(agent), np.array(alternating), longest, trained_share)
+
+
+def _time_left(clock: Clock, until: float, step: int) -> bool:
+    return step < HORIZON and (step < LEAST_STEPS or clock.monotonic() < until)
+
+
+def _alternate(actions: ProbeActions) -> Act:
+    return lambda _, step, __: actions.constant(step % actions.choices)
 
 
 def _policy(model: BaseAlgorithm, actions: ProbeActions) -> Act:
@@ -52,18 +64,18 @@ def _policy(model: BaseAlgorithm, actions: ProbeActions) -> Act:
     return act
 
 
-def _round(env: VecEnv, act: Act, seed: int) -> list[float]:
-    """Play the first episode of each environment, up to the horizon; return its sum of rewards."""
+def _round(env: VecEnv, act: Act, seed: int, go_on: Callable[[int], bool]) -> tuple[list[float], int]:
+    """Play the first episode of each environment while ``go_on``; return the sums of rewards and the steps taken."""
     env.seed(seed)
     observed: Any = env.reset()
     sums, alive, starts = np.zeros(env.num_envs), np.ones(env.num_envs, bool), np.ones(env.num_envs, bool)
-    for step in range(HORIZON):
+    step = 0
+    while go_on(step) and alive.any():
         observed, rewards, starts, _ = env.step(act(observed, step, starts))
         sums[alive] += rewards[alive]
         alive &= ~starts
-        if not alive.any():
-            break
-    return [float(total) for total in sums]
+        step += 1
+    return [float(total) for total in sums], step
 
 
 def _normalise_like(trained: VecEnv | None, env: VecEnv) -> None:

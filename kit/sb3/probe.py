@@ -15,7 +15,7 @@ from kit.sb3.flat import bounds, flat
 from kit.sb3.probe_actions import ProbeActions
 
 SEED = 7
-LEAST_STEPS, MOST_STEPS, MOST_S = 200, 2_000, 5.0
+LEAST_STEPS, MOST_STEPS, MOST_S = 200, 2_000, 4.0
 """A trace has at least so many steps, and goes on for some ends of episodes up to so many, or so many seconds."""
 FORKS = ((1, 12), (2, 60), (3, 200))
 """Seeds and lengths of the forks that are tried, until one shows what an action does."""

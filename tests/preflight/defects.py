@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 from stable_baselines3 import PPO
 from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.vec_env import VecEnvWrapper
 
 logger = logging.getLogger(__name__)
 
@@ -188,3 +189,41 @@ class Forgetful(PPO):
 
     def _get_torch_save_params(self) -> Any:
         return [], []
+
+
+class Silent(VecEnvWrapper):
+    """Several environments whose rewards are lost on the way."""
+
+    def reset(self) -> Any:
+        """As it is."""
+        return self.venv.reset()
+
+    def step_wait(self) -> Any:
+        """Without the rewards."""
+        observed, rewards, dones, infos = self.venv.step_wait()
+        return observed, np.zeros_like(rewards), dones, infos
+
+
+class Unheard(Silent):
+    """Several environments that show phase 0, whatever is asked for."""
+
+    def step_async(self, actions: Any) -> None:
+        """Ask for phase 0."""
+        self.venv.step_async(np.zeros_like(actions))
+
+    def step_wait(self) -> Any:
+        """As it is."""
+        return self.venv.step_wait()
+
+
+class Ending(Unheard):
+    """Several environments that tell their horizon as the end of the world."""
+
+    def step_async(self, actions: Any) -> None:
+        """As asked for."""
+        self.venv.step_async(actions)
+
+    def step_wait(self) -> Any:
+        """Without a word of truncation."""
+        observed, rewards, dones, infos = self.venv.step_wait()
+        return observed, rewards, dones, [{**info, "TimeLimit.truncated": False} for info in infos]

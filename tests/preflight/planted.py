@@ -39,8 +39,10 @@ def plant(notebook: Path, folder: Path, *changes: Change) -> Path:
 
 
 def quick_test_here(notebook: Path, out: Path, **values: Any) -> dict[str, Finding]:
-    """Run a notebook's cells in this process, as a quick test into ``out``; return what the checks beside it and after
-    it see, by name. The same cells, session and checks as by the command line, without the start of a kernel."""
+    """Run a notebook's cells in this process, as a quick test; return what the checks beside and after it see, by name.
+
+    The same cells, session and checks as by the command line, without the start of a kernel.
+    """
     defaults = {"quick_test": True, "out": str(out)}
     space: dict[str, Any] = {"__name__": "__main__"}
     fault = ""
@@ -48,7 +50,7 @@ def quick_test_here(notebook: Path, out: Path, **values: Any) -> dict[str, Findi
         os.environ.pop(LAUNCHED, None)
         for cell in Document.read(notebook).cells:
             if cell.runs:
-                exec(compile(cell.source, f"{notebook.name}, cell {cell.index}", "exec"), space)  # noqa: S102
+                exec(compile(cell.source, f"{notebook.name}, cell {cell.index}", "exec"), space)
             if "parameters" in cell.tags:
                 space.update({**defaults, **values})
     launching = launching_of(Launch(notebook, values, str(out), quick_test=True), Limits())

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("_undrawn")
 ENVIRONMENT = "make_env = defects.cart"
 SETTINGS = 'hyperparameters = {"n_steps": 32, "batch_size": 32, "n_epochs": 2,'
 DQN = (
-    ("algorithm = PPO", "algorithm = DQN"),
+    ("algorithm = PPO", "from stable_baselines3 import DQN\n\nalgorithm = DQN"),
     (SETTINGS, 'hyperparameters = {"learning_starts": 10, "buffer_size": 2_000,'),
 )
 BUFFER = 'hyperparameters = {"learning_starts": 10, "replay_buffer_class": defects.OwnBuffer,'
@@ -32,39 +32,109 @@ def settings(more: str) -> tuple[tuple[str, str], ...]:
 
 
 DEFECTS = {
-    "units": (environment("lambda: defects.Observed(defects.in_other_units)"), "Observations inside their space", "leaves its bounds"),
-    "constant": (environment("lambda: defects.Observed(defects.nothing)"), "Observations not constant or clipped flat", "the same in all"),
-    "clipped": (environment("defects.clipped"), "Observations not constant or clipped flat", "clipped flat|the same in all"),
-    "no reward": (environment("lambda: defects.Rewarded(0.0)"), "Reward not identically zero, not NaN", "are zero"),
+    "units": (
+        environment("lambda: defects.Observed(defects.in_other_units)"),
+        "Observations inside their space",
+        "leaves its bounds",
+    ),
+    "constant": (
+        environment("lambda: defects.Observed(defects.nothing)"),
+        "Observations not constant or clipped flat",
+        "the same in all",
+    ),
+    "clipped": (
+        environment("defects.clipped"),
+        "Observations not constant or clipped flat",
+        "clipped flat|the same in all",
+    ),
+    "no reward": (
+        environment("lambda: defects.Rewarded(0.0)"),
+        "Reward not identically zero, not NaN",
+        "are zero",
+    ),
     "deaf": (environment("defects.Deaf"), "Action changes the next state", "same observations"),
-    "echo": (environment("lambda: defects.Deaf(echo=True)"), "Action changes the next state", "leaves nothing behind"),
-    "limit": ((*environment("defects.Limit"), (EVALUATED, EVALUATED.replace("defects.cart()", "defects.Limit()"))), "Terminated and truncated not confused", "after exactly 30 steps"),
-    "no gradient step": ((*DQN[:1], (SETTINGS, LATE), ("total_timesteps = 24_000", "total_timesteps = 2_000")), "Gradient steps happened", "no gradient step"),
-    "no learning rate": (settings(' "learning_rate": 0.0,'), "Weights changed", "None of 8 trainable weights"),
-    "evaluation": (((EVALUATED, 'run=lambda model: {"reward": defects.play_in_training(model)},'),),
-                   "Evaluation environment is not the training one", "resets and 20 steps"),
-    "alternation": ((*environment("defects.PaidForChange"), ("total_timesteps = 24_000", "total_timesteps = 96")),
-                    "Alternating actions do not match the agent", "all of its training done"),
-    "schedule": (settings(' "learning_rate": defects.decay(10_000),'), "Schedule totals equal the planned timesteps", "learning_rate.total is 10,000"),
+    "echo": (
+        environment("lambda: defects.Deaf(echo=True)"),
+        "Action changes the next state",
+        "leaves nothing behind",
+    ),
+    "limit": (
+        (*environment("defects.Limit"), (EVALUATED, EVALUATED.replace("defects.cart()", "defects.Limit()"))),
+        "Terminated and truncated not confused",
+        "after exactly 30 steps",
+    ),
+    "no gradient step": (
+        (*DQN[:1], (SETTINGS, LATE), ("total_timesteps = 24_000", "total_timesteps = 2_000")),
+        "Gradient steps happened",
+        "no gradient step",
+    ),
+    "no learning rate": (
+        settings(' "learning_rate": 0.0,'),
+        "Weights changed",
+        "None of 8 trainable weights",
+    ),
+    "evaluation": (
+        ((EVALUATED, 'run=lambda model: {"reward": defects.play_in_training(model)},'),),
+        "Evaluation environment is not the training one",
+        "resets and 20 steps",
+    ),
+    "alternation": (
+        (*environment("defects.PaidForChange"), ("total_timesteps = 24_000", "total_timesteps = 96")),
+        "Alternating actions do not match the agent",
+        "all of its training done",
+    ),
+    "schedule": (
+        settings(' "learning_rate": defects.decay(10_000),'),
+        "Schedule totals equal the planned timesteps",
+        "learning_rate.total is 10,000",
+    ),
     "no seed": (settings(' "seed": None,'), "Seed reaches model and environment", "seed=None"),
     "buffer": ((*DQN[:1], (SETTINGS, BUFFER)), "Resume round-trips, replay buffer included", "replay buffer"),
-    "weights lost": ((("algorithm = PPO", "algorithm = defects.Forgetful"),), "Resume round-trips, replay buffer included", "weights"),
+    "weights lost": (
+        (("algorithm = PPO", "algorithm = defects.Forgetful"),),
+        "Resume round-trips, replay buffer included",
+        "weights",
+    ),
     "loud": (environment("defects.Loud"), "Log frequency reduced", "a step are enough"),
-    "episodes": (environment('lambda: defects.gymnasium.make("CartPole-v1", max_episode_steps=8 if quick_test else 500)'),
-                 "Episode length as in the full run", "quick_test"),
-    "total": ((("total_timesteps=total_timesteps", "total_timesteps=2_000"),), "Session opened for the planned timesteps", "opened for 2,000"),
-    "tiers": ((('on_pressure = "report"', 'on_pressure = "tiers"'), ("total_timesteps = 24_000", "total_timesteps = 2_000")),
-              "Adaptive timestep logic implemented", "no less than"),
-    "horizons": ((("horizons = [[500, 500], [500, 500]]", "horizons = [[500, 500], [40, 40]]"),),
-                 "Baseline and agent judged over equal horizons and seeds", "other horizons: 500, 500 and 40, 40"),
-    "days": ((("days = [[201, 202], [201, 202]]", "days = [[201, 202], [7, 8]]"),),
-             "Baseline and agent judged over equal horizons and seeds", "not judged on the same seeds"),
-    "archive": ((("session.close()", 'session.close()\nsession.folder.archive.write_bytes(b"PK cut short")'),),
-                "Final artifact finalization code tested", "artifacts.zip"),
-}  # fmt: skip
+    "episodes": (
+        environment(
+            'lambda: defects.gymnasium.make("CartPole-v1", max_episode_steps=8 if quick_test else 500)'
+        ),
+        "Episode length as in the full run",
+        "quick_test",
+    ),
+    "total": (
+        (("total_timesteps=total_timesteps", "total_timesteps=2_000"),),
+        "Session opened for the planned timesteps",
+        "opened for 2,000",
+    ),
+    "tiers": (
+        (
+            ('on_pressure = "report"', 'on_pressure = "tiers"'),
+            ("total_timesteps = 24_000", "total_timesteps = 2_000"),
+        ),
+        "Adaptive timestep logic implemented",
+        "no less than",
+    ),
+    "horizons": (
+        (("horizons = [[500, 500], [500, 500]]", "horizons = [[500, 500], [40, 40]]"),),
+        "Baseline and agent judged over equal horizons and seeds",
+        "other horizons: 500, 500 and 40, 40",
+    ),
+    "days": (
+        (("days = [[201, 202], [201, 202]]", "days = [[201, 202], [7, 8]]"),),
+        "Baseline and agent judged over equal horizons and seeds",
+        "not judged on the same seeds",
+    ),
+    "archive": (
+        (("session.close()", 'session.close()\nsession.folder.archive.write_bytes(b"PK cut short")'),),
+        "Final artifact finalization code tested",
+        "artifacts.zip",
+    ),
+}
 
 
-SAMPLE = ("constant", "no reward", "deaf", "limit", "no learning rate", "evaluation", "buffer")
+SAMPLE = ("constant", "no reward", "deaf", "limit", "no learning rate", "evaluation")
 """What the default suite plants one by one; the others are in it together."""
 
 
@@ -126,7 +196,7 @@ def test_a_reward_that_is_no_number_is_named_though_its_training_crashes(tmp_pat
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU that is asked for is there")
 def test_a_gpu_that_is_asked_for_and_missing_is_named(tmp_path):
-    """torch falls back to the CPU without a word; the check does not."""
+    """SB3 falls back to the CPU without a word; the check does not."""
     found = quick_test_here(plant(LEARNS, tmp_path, *settings(' "device": "cuda",')), tmp_path / "run")
     assert found["GPU asked for and really used"].status == "fail"
 
