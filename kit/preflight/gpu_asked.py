@@ -28,7 +28,7 @@ def _look_for_gpu(launching: Launching) -> Verdict:
 
 GPU_THERE = Check(
     "GPU asked for is there",
-    "torch goes on without a word on the CPU where CUDA is missing, and the run takes ten times as long.",
+    "Where CUDA is missing, training goes on without a word on the CPU, and takes far longer than was planned.",
     "Switch the accelerator on (Kaggle: enable_gpu), or ask for the CPU.",
     _look_for_gpu,
 )

@@ -59,7 +59,7 @@ def _printed(output: dict[str, Any]) -> str:
 
 LOG_RATE = Check(
     "Log frequency reduced",
-    "Debug prints, 16,679 lines within seconds, ate a machine; 30,000 in a cell end one notebook in five.",
+    "The report of a lost run blames its debug prints, 16,679 lines in seconds; 30,000 ended one notebook of five.",
     "Give the loudest tag a rule (docs/log-throttling.md), or guard the line with throttle.guard.",
     _look_at_log,
 )

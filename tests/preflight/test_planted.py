@@ -194,6 +194,7 @@ def test_a_reward_that_is_no_number_is_named_though_its_training_crashes(tmp_pat
     assert not [check for check in live if check["name"] == "Weights changed"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU that is asked for is there")
 def test_a_gpu_that_is_asked_for_and_missing_is_named(tmp_path):
     """SB3 falls back to the CPU without a word; the check does not."""
@@ -201,6 +202,7 @@ def test_a_gpu_that_is_asked_for_and_missing_is_named(tmp_path):
     assert found["GPU asked for and really used"].status == "fail"
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_draws_from_the_global_generators_is_noted(tmp_path):
     """It changes the training by how often it comes."""
     found = quick_test_here(plant(LEARNS, tmp_path, (EVALUATED, BY_CHANCE)), tmp_path / "run")
@@ -208,6 +210,7 @@ def test_an_evaluation_that_draws_from_the_global_generators_is_noted(tmp_path):
     assert (one.status, "torch" in one.saw) == ("note", True)
 
 
+@pytest.mark.slow
 def test_a_fall_told_as_a_time_limit_is_noted(tmp_path):
     """Episodes cut off at different lengths are no proof, since a limit may vary."""
     found = quick_test_here(plant(LEARNS, tmp_path, *environment("defects.Fallen")), tmp_path / "run")
