@@ -21,6 +21,7 @@ from kit.preflight.check import FAIL, Finding, as_json
 from kit.preflight.entrance import look_before
 from kit.preflight.launching import Launching
 from kit.preflight.live_record import forget_live, read_live
+from kit.preflight.observation import SPACE
 from kit.preflight.quick_run import QuickRun
 from kit.timing.prediction import forecast_of, quick_folder
 
@@ -55,8 +56,8 @@ def findings_of(
         except KitError:  # a quick test that measured nothing: what is missing is told by the checks
             forecast = None
     live = read_live(launching.folder)
-    why = CUT_SHORT if live else NOT_TRAINED
     seen = {finding.name for finding in live}
+    why = CUT_SHORT if SPACE.name in seen else NOT_TRAINED
     after = look_after(QuickRun(launching, summary, fault, forecast))
     return in_order([*live, *not_looked_at(seen, why), *after])
 

@@ -225,6 +225,35 @@ def test_a_training_of_ones_own_without_rows_is_named(tmp_path):
     assert failed(found) == ["Intermediate CSV export working"]
 
 
+def test_a_loop_of_ones_own_is_looked_at_by_what_it_registered(tmp_path):
+    """Its numbers changed and came back; what it never handed in is noted, by the reason."""
+    found = quick_test_here(plant(TRAINS, tmp_path), tmp_path / "run")
+    assert failed(found) == []
+    assert found["Weights changed"].saw.startswith("1 of 1 trainable weights changed")
+    assert found["Resume round-trips, replay buffer included"].status == "pass"
+    assert "no environment" in found["Action changes the next state"].saw
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (("distance = walk.advance()", "distance = 1.0"), "Weights changed"),
+        (
+            (
+                "walk = kind(seed, pause_s)",
+                "walk = kind(seed, pause_s)\nwalk.load_state_dict = lambda state: None",
+            ),
+            "Resume round-trips, replay buffer included",
+        ),
+    ],
+    ids=["still", "forgets"],
+)
+def test_a_defect_in_a_loop_of_ones_own_is_named(tmp_path, change, name):
+    """A loop that moves nothing, and an object that does not take its state back."""
+    found = quick_test_here(plant(TRAINS, tmp_path, change), tmp_path / "run")
+    assert failed(found) == [name]
+
+
 def test_a_replay_buffer_comes_back_transition_by_transition(tmp_path):
     """The healthy counterpart of the lost buffer: DQN, its transitions counted."""
     found = quick_test_here(plant(LEARNS, tmp_path, *DQN), tmp_path / "run", total_timesteps=2_000)
