@@ -25,6 +25,7 @@ from kit.preflight.observation import SPACE
 from kit.preflight.quick_run import QuickRun
 from kit.timing.prediction import forecast_of, quick_folder
 
+LIMITS = frozenset({"soft_limit", "hard_limit", "session_limit"})
 NOT_TRAINED = "the notebook trains by no kit.sb3.learn, so it hands in no environment and no model"
 CUT_SHORT = "the quick test ended before its training did"
 
@@ -86,7 +87,7 @@ def launching_of(launch: Launch, limits: Limits) -> Launching:
     folder = folder_of(launch.notebook.stem, launch.out, quick_test=launch.quick_test)
     cells = tuple(cell.source for cell in Document.read(launch.notebook).cells if cell.runs)
     platform = detect()
-    if not launch.options and platform.session_limit_s:
+    if not LIMITS & launch.options.keys() and platform.session_limit_s:
         limits = Limits.resolve(session=platform.session_limit_s)
     launching = Launching(
         folder=folder,

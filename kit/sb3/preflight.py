@@ -103,7 +103,7 @@ class Inspection:
             look()
         except Exception as error:  # the environment is anybody's code, and raises what it likes
             logger.debug("A check could not be made.", exc_info=True)
-            said = f"An environment made for it raised {type(error).__name__}: {error}"
+            said = f"Looking at it raised {type(error).__name__}: {error}"
             self._findings.update({check.name: check.finding(fails(said)) for check in checks})
 
     def _opened(self) -> VecEnv:
