@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 MAGIC = re.compile(r"^(\s*)[%!].*$", re.MULTILINE)
@@ -103,15 +103,22 @@ def _assigned(statement: ast.stmt) -> list[str]:
     return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
 
 
-def _mentions(node: ast.AST, names: Iterable[str], but_for: str, *, shallow: bool = False) -> bool:
-    """Whether ``node`` uses one of ``names``, outside of calls of ``but_for``; shallow: not in a block below it."""
+def _mentions(node: ast.AST, names: Mapping[str, str], but_for: str, *, shallow: bool = False) -> bool:
+    """Whether ``node`` uses one of ``names``, the first of them also as an attribute; not within calls of ``but_for``.
+
+    Shallow: nor in a block below it.
+    """
     blocks = ast.If | ast.While | ast.With | ast.Try
     if shallow and isinstance(node, blocks):
         return False
     if isinstance(node, ast.Call) and _is(ast.unparse(node.func), but_for):
         return False
     if isinstance(node, ast.Name):
-        return node.id in set(names)
+        return node.id in names
+    if isinstance(node, ast.Attribute) and node.attr == next(
+        iter(names)
+    ):  # session.quick_test, as quick_test
+        return True
     children = ast.iter_child_nodes(node)
     if shallow and isinstance(node, ast.For):
         children = iter([node.iter])

@@ -46,6 +46,9 @@ def _arguments(call: ast.Call) -> tuple[list[ast.expr], list[ast.expr]]:
 def _depends(given: ast.expr, following: Mapping[str, str]) -> str:
     """Return how an argument depends on the switch; empty where it does not."""
     names = {node.id for node in ast.walk(given) if isinstance(node, ast.Name)}
+    names |= {
+        node.attr for node in ast.walk(given) if isinstance(node, ast.Attribute) and node.attr == SWITCH
+    }
     if SWITCH in names:
         return f"learn() is given {ast.unparse(given)}"
     return next(

@@ -42,6 +42,15 @@ def test_episodes_are_cut_out_of_a_trace_by_their_ends():
     assert one.observed(one.seen[1]).ravel().tolist() == [3.0, 4.0]
 
 
+@given(st.lists(st.sampled_from(["goes on", "over", "cut"]), min_size=1, max_size=40))
+def test_episodes_and_what_is_unfinished_make_up_the_trace(steps):
+    """Every end is that of one episode, of its kind, and the lengths add up to the step of the last end."""
+    ends = [step for step, what in enumerate(steps) if what != "goes on"]
+    one = trace(np.zeros((len(steps) + 1, 1)), ends, [step for step in ends if steps[step] == "cut"])
+    assert [episode.truncated for episode in one.seen] == [steps[step] == "cut" for step in ends]
+    assert sum(episode.length for episode in one.seen) == (ends[-1] + 1 if ends else 0)
+
+
 @pytest.mark.parametrize(
     ("rewards", "status", "says"),
     [
@@ -228,6 +237,7 @@ def test_what_follows_a_name_through_cells():
         "session = TrainingSession.open(quick_test=quick_test)\nother = 3",
         "%matplotlib inline\nmodel = learn(session, PPO, 'x', make)",
         "this is no Python",
+        "horizon = 8 if session.quick_test else 240",
     )
     assert set(names_that_follow(cells, "quick_test", "TrainingSession.open")) == {
         "steps",
@@ -235,6 +245,7 @@ def test_what_follows_a_name_through_cells():
         "n_envs",
         "settings",
         "model",
+        "horizon",
     }
 
 
