@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
 
 from kit.preflight.action_effect import ACTION
 from kit.preflight.alternation import ALTERNATION
-from kit.preflight.check import Check, Finding, fails
+from kit.preflight.check import Check, Finding, Verdict, fails, notes
 from kit.preflight.episode_end import ENDS
 from kit.preflight.evaluation import EVALUATION
 from kit.preflight.gpu_used import GPU_USED, DeviceSeen
@@ -40,6 +40,7 @@ from kit.session import TrainingSession
 
 logger = logging.getLogger(__name__)
 
+Judge = Callable[[str], Verdict]
 PHASE = "preflight"
 """Its time is no part of a run's forecast: a full run has none of it."""
 
@@ -97,25 +98,37 @@ class Inspection:
     def _saw(self, check: Check[Any], subject: Any) -> None:
         self._findings[check.name] = check.of(subject)
 
-    def _tried(self, checks: tuple[Check[Any], ...], look: Callable[[], None]) -> None:
-        """Where the environment itself raises, that is what the checks saw."""
+    def _tried(
+        self, checks: tuple[Check[Any], ...], look: Callable[[], None], verdict: Judge = fails
+    ) -> None:
+        """Where looking raises, that is what the checks saw."""
         try:
             look()
         except Exception as error:  # the environment is anybody's code, and raises what it likes
             logger.debug("A check could not be made.", exc_info=True)
             said = f"Looking at it raised {type(error).__name__}: {error}"
-            self._findings.update({check.name: check.finding(fails(said)) for check in checks})
+            self._findings.update({check.name: check.finding(verdict(said)) for check in checks})
+
+    def _with_environment(
+        self, checks: tuple[Check[Any], ...], look: Callable[[VecEnv], None], verdict: Judge = fails
+    ) -> None:
+        """Look at an environment made for it, which is closed afterwards."""
+
+        def opened() -> None:
+            env = self._opened()
+            try:
+                look(env)
+            finally:
+                env.close()
+
+        self._tried(checks, opened, verdict)
 
     def _opened(self) -> VecEnv:
         return vectorised(self._make_env, self._method.name)
 
     def _look_at_environment(self) -> None:
-        env = self._opened()
-        try:
-            self._tried((SPACE, CHANGE, REWARD, ENDS), lambda: self._look_at_trace(_observed(env)))
-            self._tried((ACTION,), lambda: self._look_at_forks(_observed(env)))
-        finally:
-            env.close()
+        self._with_environment((SPACE, CHANGE, REWARD, ENDS), lambda env: self._look_at_trace(_observed(env)))
+        self._with_environment((ACTION,), lambda env: self._look_at_forks(_observed(env)))
 
     def _look_at_trace(self, env: VecEnv) -> None:
         self._trace = trace = random_trace(env, self._session.clock)
@@ -147,13 +160,11 @@ class Inspection:
     def _look_at_play(self, model: BaseAlgorithm) -> None:
         session = self._session
         share = min(1.0, model.num_timesteps / session.requested_timesteps)
-        env = self._opened()
-        try:
-            self._tried(
-                (ALTERNATION,), lambda: self._saw(ALTERNATION, contest(model, env, share, session.clock))
-            )
-        finally:
-            env.close()
+
+        def look(env: VecEnv) -> None:
+            self._saw(ALTERNATION, contest(model, env, share, session.clock))
+
+        self._with_environment((ALTERNATION,), look, notes)
 
     def _look_at_resume(
         self, model: BaseAlgorithm, state: ExactState, remake: Callable[[VecEnv], BaseAlgorithm]

@@ -130,7 +130,7 @@ class Fallen(gymnasium.Wrapper):  # type: ignore[type-arg]
 
 
 class Raising(gymnasium.Wrapper):  # type: ignore[type-arg]
-    """Fails at its third step."""
+    """Fails at its sixtieth step."""
 
     def __init__(self) -> None:
         super().__init__(cart())

@@ -195,6 +195,17 @@ def test_a_reward_that_is_no_number_is_named_though_its_training_crashes(tmp_pat
 
 
 @pytest.mark.slow
+def test_an_environment_that_raises_is_named_before_its_training_fails(tmp_path):
+    """The checks that met the error say so, and it is on disk."""
+    notebook = plant(LEARNS, tmp_path, *environment("defects.Raising"))
+    with pytest.raises(ValueError, match="gave up"):
+        quick_test_here(notebook, tmp_path / "run")
+    live = json.loads((tmp_path / "run/.kit/preflight.json").read_text())["checks"]
+    raised = [check["name"] for check in live if "a simulator that gave up" in check["saw"]]
+    assert "Observations inside their space" in raised
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the GPU that is asked for is there")
 def test_a_gpu_that_is_asked_for_and_missing_is_named(tmp_path):
     """SB3 falls back to the CPU without a word; the check does not."""
