@@ -20,6 +20,7 @@ from kit.preflight.catalogue import in_order, not_looked_at
 from kit.preflight.check import FAIL, Finding, as_json
 from kit.preflight.entrance import look_before
 from kit.preflight.launching import Launching
+from kit.preflight.learning import UPDATES, Learning
 from kit.preflight.live_record import forget_live, read_live
 from kit.preflight.observation import SPACE
 from kit.preflight.quick_run import QuickRun
@@ -56,11 +57,13 @@ def findings_of(
             forecast = forecast_of(launching.folder, None, limits)
         except KitError:  # a quick test that measured nothing: what is missing is told by the checks
             forecast = None
+    quick = QuickRun(launching, summary, fault, forecast)
     live = read_live(launching.folder)
+    if UPDATES.name not in {finding.name for finding in live} and quick.plans("update"):
+        live.append(UPDATES.of(Learning(int(quick.count("update")), quick.timesteps, {}, {})))
     seen = {finding.name for finding in live}
     why = CUT_SHORT if SPACE.name in seen else NOT_TRAINED
-    after = look_after(QuickRun(launching, summary, fault, forecast))
-    return in_order([*live, *not_looked_at(seen, why), *after])
+    return in_order([*live, *not_looked_at(seen, why), *look_after(quick)])
 
 
 def enter(launch: Launch, limits: Limits) -> None:

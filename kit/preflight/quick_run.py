@@ -69,6 +69,11 @@ class QuickRun:
         """How long its session was open, seconds: without the start of its process."""
         return sum(float(row["total_s"]) for row in self.timing.get("phases", []) if row["name"] != "setup")
 
+    def plans(self, phase: str) -> bool:
+        """Whether the full run is planned to have units of ``phase`` at the rate that was measured."""
+        plan = (self.timing.get("measured") or {}).get("plan") or {}
+        return phase in (plan.get("rates") or {})
+
     def count(self, phase: str) -> float:
         """Return how many units of a phase there were."""
         return sum(float(row["count"]) for row in self.timing.get("phases", []) if row["name"] == phase)

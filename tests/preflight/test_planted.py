@@ -249,6 +249,7 @@ def test_a_loop_of_ones_own_is_looked_at_by_what_it_registered(tmp_path):
     ("change", "name"),
     [
         (("distance = walk.advance()", "distance = 1.0"), "Weights changed"),
+        (('fail = ""', 'fail = "no updates"'), "Gradient steps happened"),
         (
             (
                 "walk = kind(seed, pause_s)",
@@ -257,7 +258,7 @@ def test_a_loop_of_ones_own_is_looked_at_by_what_it_registered(tmp_path):
             "Resume round-trips, replay buffer included",
         ),
     ],
-    ids=["still", "forgets"],
+    ids=["still", "no updates", "forgets"],
 )
 def test_a_defect_in_a_loop_of_ones_own_is_named(tmp_path, change, name):
     """A loop that moves nothing, and an object that does not take its state back."""
