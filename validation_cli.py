@@ -102,6 +102,7 @@ def _run_options(made: Parser) -> None:
         "--disk-limit", metavar="SIZE", help="prune, then stop, before the run folder holds more"
     )
     made.add_argument("--hang-limit", metavar="TIME", help="report this long without a sign of life; 10m")
+    made.add_argument("--skip-checks", action="store_true", help="begin a run whatever the cheap checks say")
     made.add_argument("--end-hang", action="store_true", default=None, help="end a run that hangs")
 
 
@@ -185,22 +186,39 @@ def whole_number(text: str) -> int:
 def quick_test(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Run the notebook small and forecast the full run."""
     from kit.notebooks.quick_test import quick_test as run_quick_test
+    from kit.report.preflight import preflight_brief
     from kit.report.terminal import forecast_text, summary_text
 
     summary = run_quick_test(_launch(arguments, quick_test=True), _limits(arguments))
-    text = summary_text(summary, summary["run_dir"])
+    checks = preflight_brief(summary["preflight"])
     if summary["status"] != "complete":
-        return summary, text, _code(summary)
-    return summary, forecast_text(summary["forecast"]), 0 if summary["forecast"]["verdict"] == "fit" else 3
+        return summary, f"{checks}\n{summary_text(summary, summary['run_dir'])}", _code(summary)
+    text = f"{checks}\n{forecast_text(summary['forecast'])}"
+    if not summary["preflight"]["passed"]:
+        return summary, text, 1
+    return summary, text, 0 if summary["forecast"]["verdict"] == "fit" else 3
+
+
+def preflight(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Run the quick test and every check around it."""
+    from kit.notebooks.preflight import preflight as run_preflight
+    from kit.report.preflight import preflight_text
+
+    found = run_preflight(_launch(arguments, quick_test=True), _limits(arguments))
+    return found, preflight_text(found), 0 if found["passed"] else 1
 
 
 def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Run the notebook, or continue it."""
     from kit.harness.summary import read_json
     from kit.notebooks.launch import NotebookRun
+    from kit.notebooks.preflight import enter
     from kit.report.terminal import results_text, summary_text
 
-    launched = NotebookRun(_launch(arguments, quick_test=False))
+    launch = _launch(arguments, quick_test=False)
+    if not arguments.skip_checks:
+        enter(launch, _limits(arguments))
+    launched = NotebookRun(launch)
     summary = launched.run()
     results = read_json(launched.folder.results) if summary["status"] == "complete" else {}
     parts = [results_text(results)] if "evaluation" in results else []
@@ -355,6 +373,9 @@ def _code(summary: dict[str, Any]) -> int:
 COMMANDS = {
     "quick-test": Command(
         "run it small, measure every phase, forecast the full run", "NOTEBOOK", _limit_options, quick_test
+    ),
+    "preflight": Command(
+        "the checks before a long run: can it learn, can it be saved", "NOTEBOOK", _limit_options, preflight
     ),
     "run": Command("the full run; resumes by itself", "NOTEBOOK", _run_options, run),
     "drill": Command(

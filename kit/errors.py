@@ -9,7 +9,8 @@
     ├── MissingDependencyError   exit 2   an optional library is not installed
     ├── IntegrityError           exit 5   a checksum, a size or a manifest does not match
     ├── StorageError             exit 1   the disk is full, read-only or failing
-    └── NotebookError            exit 1   a cell failed, was skipped, or the kernel died
+    ├── NotebookError            exit 1   a cell failed, was skipped, or the kernel died
+    └── PreflightError           exit 1   a check on the way into a run failed
 
 Anything else that is raised is a bug, in the kit or in the caller's code, and surfaces as it is.
 """
@@ -93,6 +94,10 @@ class StorageError(KitError, OSError):
 
 class NotebookError(KitError):
     """A notebook did not run to its end: a cell raised, was skipped, or the kernel died."""
+
+
+class PreflightError(KitError):
+    """A run was not begun: a check on the way into it failed; the message names it and says what to do."""
 
 
 T = TypeVar("T")

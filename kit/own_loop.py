@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from kit.errors import UsageError
+from kit.own_preflight import LoopInspection, Stateful
 from kit.randomness import capture_generators, restore_generators
 
 if TYPE_CHECKING:
     from kit.session import TrainingSession
 
 
-class Stateful(Protocol):
-    """Anything that can tell its state and take it back: a torch module, an optimizer, an object of one's own."""
-
-    def state_dict(self) -> Any:
-        """Return a tree of arrays, tensors and plain values."""
-        ...
-
-    def load_state_dict(self, state: Any, /) -> Any:
-        """Continue from what ``state_dict`` returned."""
-        ...
+__all__ = ["OwnLoop", "Stateful"]
 
 
 class OwnLoop:
@@ -57,6 +49,7 @@ class OwnLoop:
         self._begun, self._row = True, {}
         if session.trained:
             return
+        inspection = LoopInspection.of(session, self._registered)
         session.planner.units("rollout", per_step=1.0)
         session.timer.switch("rollout")
         step = session.step
@@ -71,6 +64,8 @@ class OwnLoop:
                 session.record_row(step, self._row)
                 self._row = {}
         session.training_done(step, self._capture)
+        if inspection is not None:
+            inspection.finish()
 
     def _capture(self) -> dict[str, Any]:
         objects = {name: item.state_dict() for name, item in self._registered.items()}

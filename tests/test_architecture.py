@@ -26,6 +26,7 @@ PARTS_OF_THE_SESSION = {
     "pace",
     "pressure",
     "own_loop",
+    "own_preflight",
     "run_record",
     "runtime",
     "options",

@@ -173,6 +173,11 @@ class RunFolder:
         return self.control / "environment.json"
 
     @property
+    def live_checks(self) -> Path:
+        """What the checks of a quick test saw beside its living model."""
+        return self.control / "preflight.json"
+
+    @property
     def launching(self) -> Path:
         """Held by the command that runs the notebook, from preparing the folder to concluding the run."""
         return self.control / "launching"
@@ -205,7 +210,7 @@ class RunFolder:
 
         Locks stay, since they are held; what was found out about the run goes, since it may not hold for the next.
         """
-        for path in (self.environment, self.peaks):
+        for path in (self.environment, self.peaks, self.live_checks):
             path.unlink(missing_ok=True)
         for name in OWN:
             path = self.root / name

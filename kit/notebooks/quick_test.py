@@ -1,4 +1,4 @@
-"""The quick test: runs a notebook small, makes sure that it measured something, and forecasts the full run."""
+"""The quick test: runs a notebook small, checks that it can learn and be saved, and forecasts the full run."""
 
 from __future__ import annotations
 
@@ -10,17 +10,26 @@ from kit.harness.deadline import Limits
 from kit.harness.finalise import finalise_again
 from kit.harness.summary import COMPLETE, read_json
 from kit.notebooks.launch import Launch, NotebookRun
+from kit.notebooks.preflight import findings_of, launching_of
+from kit.preflight.check import as_json
+from kit.preflight.entrance import look_before
+from kit.preflight.live_record import forget_live
 from kit.timing.prediction import forecast_of
 
 
 def quick_test(launch: Launch, limits: Limits) -> dict[str, Any]:
-    """Run the quick test and return its summary with ``run_dir`` and, where it completed, ``forecast``.
+    """Run the quick test and return its summary with ``run_dir`` and ``preflight``, and ``forecast`` if it completed.
 
     Raises:
         NotebookError: it trained without a single gradient step, so it says nothing about the full run.
     """
-    run = NotebookRun(replace(launch, quick_test=True))
+    launch = replace(launch, quick_test=True)
+    run, launching = NotebookRun(launch), launching_of(launch, limits)
+    launching.folder.refuse_foreign()
+    before = look_before(launching)
+    forget_live(launching.folder)
     summary = run.run()
+    summary["preflight"] = as_json([*before, *findings_of(launching, summary, "", limits)])
     if summary["status"] == COMPLETE:
         _require_updates(run)
         summary["forecast"] = forecast_of(run.folder, None, limits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 from copy import copy, deepcopy
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -14,12 +15,14 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
+from stable_baselines3.common.vec_env import VecEnv
 
 from kit.errors import IntegrityError
 from kit.harness.best import best_file, best_sums
 from kit.sb3.callback import SessionCallback
 from kit.sb3.environment_trial import capture_method
 from kit.sb3.evaluation import Evaluation
+from kit.sb3.preflight import Inspection
 from kit.sb3.state import ExactState
 from kit.sb3.vectorised import MakeEnv, vectorised
 from kit.session import TrainingSession
@@ -61,10 +64,11 @@ def learn(
         torch.set_num_threads(session.options.threads)
     with session.phase("warm_up"):
         method = capture_method(make_env, session.folder.environment)
+    inspection = Inspection.of(session, make_env, method)
+    make_model = partial(_make_model, algorithm, policy, session.seed, hyperparameters)
+    with session.phase("warm_up", count=0):
         env = vectorised(make_env, method.name)
-        # A copy: several algorithms write into it, and the settings of the run would change under its hands.
-        copied = {"policy_kwargs": dict(hyperparameters.get("policy_kwargs") or {})}
-        model = algorithm(policy, env, **{"seed": session.seed, **hyperparameters, **copied})
+        model = make_model(env)
     session.scaler.n_envs = env.num_envs
     _plan(session, model, asked)
     state = ExactState(model, method)
@@ -72,6 +76,8 @@ def learn(
     restored = session.restore()
     if restored is not None:
         _put_back(session, state, restored)
+    if inspection is not None:
+        evaluation = inspection.watch(model, evaluation)
     callback = SessionCallback(session, state, evaluation, restored)
     remaining = session.total_timesteps - model.num_timesteps
     if remaining > 0 and not session.trained:
@@ -81,8 +87,18 @@ def learn(
         callback.init_callback(model)
     if not session.stopping and not session.trained:
         callback.finish()
+    if inspection is not None and session.trained:
+        inspection.finish(model, state, make_model, hyperparameters)
     session.timer.switch("export")
     return model
+
+
+def _make_model(
+    algorithm: type[BaseAlgorithm], policy: str, seed: int, hyperparameters: dict[str, Any], env: VecEnv
+) -> BaseAlgorithm:
+    # A copy: several algorithms write into it, and the settings of the run would change under its hands.
+    copied = {"policy_kwargs": dict(hyperparameters.get("policy_kwargs") or {})}
+    return algorithm(policy, env, **{"seed": seed, **hyperparameters, **copied})
 
 
 def _put_back(session: TrainingSession, state: ExactState, restored: Any) -> None:

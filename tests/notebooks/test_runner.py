@@ -93,6 +93,12 @@ def wait_until(true: Callable[[], bool], within_s: float = 60.0) -> None:
     pytest.fail(f"not within {within_s} s")
 
 
+def runner_process() -> psutil.Process:
+    """Return the process that runs a notebook for this one, which may have other children."""
+    [runner] = (one for one in psutil.Process().children() if "kit.notebooks.child" in one.cmdline())
+    return runner
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     """A folder with braces in its name, because papermill takes its paths for format strings."""
@@ -182,8 +188,7 @@ def test_a_killed_runner_leaves_a_notebook_and_no_kernel(fixture_notebook: Find,
     def kill() -> None:
         pid = folder.pid()
         if pid is not None:
-            [runner] = psutil.Process().children()
-            runner.kill()
+            runner_process().kill()
 
     outcome = folder.run(fixture_notebook("loops"), on_tick=kill)
     assert (outcome.status, outcome.failed_cell, outcome.exit_code_of_process) == ("killed", 2, -9)
@@ -197,8 +202,7 @@ def test_a_hung_kernel_whose_runner_was_killed_is_killed(fixture_notebook: Find,
 
     def kill() -> None:
         if folder.pid() is not None:
-            [runner] = psutil.Process().children()
-            runner.kill()
+            runner_process().kill()
 
     outcome = folder.run(fixture_notebook("hangs"), on_tick=kill)
     assert (outcome.status, outcome.failed_cell) == ("killed", 2)
