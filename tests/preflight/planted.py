@@ -48,11 +48,17 @@ def quick_test_here(notebook: Path, out: Path, **values: Any) -> dict[str, Findi
     fault = ""
     with mock.patch.dict(os.environ):
         os.environ.pop(LAUNCHED, None)
-        for cell in Document.read(notebook).cells:
-            if cell.runs:
-                exec(compile(cell.source, f"{notebook.name}, cell {cell.index}", "exec"), space)
-            if "parameters" in cell.tags:
-                space.update({**defaults, **values})
+        try:
+            for cell in Document.read(notebook).cells:
+                if cell.runs:
+                    exec(compile(cell.source, f"{notebook.name}, cell {cell.index}", "exec"), space)
+                if "parameters" in cell.tags:
+                    space.update({**defaults, **values})
+        finally:
+            if (
+                "session" in space
+            ):  # a defect may keep it open: its throttle would judge the tests that follow
+                space["session"].let_go()
     launching = launching_of(Launch(notebook, values, str(out), quick_test=True), Limits())
     summary = read_json(launching.folder.summary)
     found = findings_of(launching, summary, fault, Limits())
