@@ -174,8 +174,16 @@ class _Zygote:
     def _end(self) -> None:
         if self._owner != os.getpid():
             return
+        with contextlib.suppress(OSError):  # it may have died
+            self._control.shutdown(
+                socket.SHUT_RDWR
+            )  # closing is not enough: a forked process may hold a copy
         self._control.close()
-        self._process.wait(timeout=10)
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 def _environment() -> dict[str, str]:

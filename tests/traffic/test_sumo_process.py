@@ -127,3 +127,34 @@ def test_zygote_has_one_thread_and_no_torch(scenario):
     zygote = next(c for c in psutil.Process().children() if "kit.traffic.sumo_zygote" in c.cmdline())
     assert zygote.num_threads() == 1
     assert "torch" not in Path(f"/proc/{zygote.pid}/maps").read_text()
+
+
+HELD = """
+import os, time
+from kit.traffic.sumo_process import _Zygote
+
+zygote = _Zygote.shared()
+child = os.fork()
+if not child:
+    time.sleep(60)  # with a copy of the socket to the zygote
+    os._exit(0)
+print(child, zygote._process.pid, flush=True)
+"""
+
+
+def test_a_forked_process_does_not_keep_the_zygote(tmp_path):
+    """The interpreter ends in silence, and the zygote with it, though a forked process lives on."""
+    with (
+        (tmp_path / "errors").open("w") as errors,
+        subprocess.Popen(
+            [sys.executable, "-c", HELD], stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
+        child, zygote = map(int, process.stdout.readline().split())
+        try:
+            assert process.wait(60) == 0
+            assert psutil.pid_exists(child)
+            assert not psutil.pid_exists(zygote)
+        finally:
+            os.kill(child, signal.SIGKILL)
+    assert (tmp_path / "errors").read_text() == ""
