@@ -64,7 +64,7 @@ def test_a_healthy_launch_passes_every_cheap_check_and_leaves_nothing(tmp_path, 
     [
         (("seed = 0", "seed = None"), "Seed set"),
         (('out = ""', 'out = "/tmp/lost"'), "Kaggle output folder configured"),
-        (("    out=out,", '    out="/root/lost",'), "Kaggle output folder configured"),
+        (("    out=out,", '    out="/srv/lost",'), "Kaggle output folder configured"),
         (("    fresh=fresh,", "    fresh=fresh,\n    throttle=False,"), "Log throttle on"),
         pytest.param(
             ("seed = 0", 'seed = 0\ndevice = "cuda"'),

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from kit.timing.probe import Probe
 from tests.sb3.environments import Drift
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/probe.md"
@@ -33,3 +34,4 @@ def test_the_examples_of_the_page_run(snippet, capsys):
         "train_on": lambda batch: sum(batch),
     }
     exec(compile(snippet, str(PAGE), "exec"), names)
+    assert [value.steps > 0 for value in names.values() if isinstance(value, Probe)] == [True]
