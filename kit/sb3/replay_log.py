@@ -65,9 +65,8 @@ class ReplayLog:
         oldest = max(0, rows - buffer.buffer_size)
         gapless = self._logged is not None and oldest <= self._logged <= rows
         start = self._logged if gapless and self._logged is not None else oldest
-        left = (
-            start + buffer.buffer_size - rows
-        )  # slots to be filled before the first of these rows is overwritten
+        # Slots to be filled before the first of these rows is overwritten:
+        left = start + buffer.buffer_size - rows
         read = self._live if left > buffer.buffer_size // 2 else _copies(arrays, start, rows)
         row_bytes = sum(array[:1].nbytes for array in arrays.values())
         self._last = AppendedRows(LOG, start, rows, oldest, row_bytes, read)
@@ -78,14 +77,14 @@ class ReplayLog:
         assert self._buffer is not None
         buffer = self._buffer
         rows = {name: _copied(array, start, end) for name, array in _arrays(buffer).items()}
-        if buffer.pos % buffer.buffer_size not in {
-            n % buffer.buffer_size for n in (self._steps(), self._steps() - 1)
-        }:
+        before = self._steps() - 1  # a step is counted before its row is added
+        place, now = buffer.pos, self._steps()  # training goes on between any two of these three
+        if (place - before) % buffer.buffer_size > now - before:
             raise StorageError(
                 "The replay buffer was added to by something that is no step: its rows cannot be told."
             )
-        # A step is counted before its row is added, and with optimize_memory_usage a row reaches into the next slot.
-        if self._steps() + 1 > start + buffer.buffer_size:
+        # With optimize_memory_usage a row reaches into the next slot.
+        if now + 1 > start + buffer.buffer_size:
             raise StorageError(
                 f"The replay buffer of {buffer.buffer_size:,} slots has overwritten transitions before they were "
                 "written: the disk is too slow for it."

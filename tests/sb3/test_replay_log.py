@@ -181,6 +181,28 @@ def test_rows_are_read_while_others_are_added(tmp_path, monkeypatch):
     assert_same(run.resume(), held)
 
 
+def test_training_may_go_on_between_any_two_looks(tmp_path, monkeypatch):
+    """Steps that come while the place of the ring is held against their number are no reason to fail."""
+    monkeypatch.setattr(replay_log, "SMALL_BYTES", 0)
+    monkeypatch.setattr("kit.appended.FRAME_BYTES", 100)
+    monkeypatch.setitem(KINDS, "long", lambda: ReplayBuffer(2_000, BOX, ACTIONS))
+    run = Run(tmp_path / "checkpoints", "long", segment_bytes=2**20)
+    run.add(1_990)
+    run.checkpoint()
+    run.add(30)
+    tree = snapshot({"replay": run.log.capture(), "rows": run.rows})
+    held = content(run.buffer)
+
+    def steps():
+        run.add(3)
+        return run.rows
+
+    run.log._steps = steps
+    run.store.save(2, encode(tree), exact=True, append=appended(tree))
+    assert run.rows > tree["rows"] + 30
+    assert_same(run.resume(), held)
+
+
 def test_rows_that_no_step_brought_fail_the_checkpoint(tmp_path, monkeypatch):
     """Something else that adds to the ring is noticed before what it may have overwritten is kept."""
     monkeypatch.setattr(replay_log, "SMALL_BYTES", 0)
