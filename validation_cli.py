@@ -236,6 +236,15 @@ def extrapolate(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int
     return found, forecast_text(found), 0 if found["verdict"] == "fit" else 3
 
 
+def history(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Show what forecasts stand on, or add to it."""
+    from kit.report.history import history_text
+    from kit.timing.history_answer import history_answer
+
+    found = history_answer(arguments.target)
+    return found, history_text(found), 0
+
+
 def drill(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Kill the run again and again, and compare."""
     from kit.notebooks import find_notebook, parse_settings
@@ -386,6 +395,12 @@ COMMANDS = {
     ),
     "extrapolate": Command(
         "the forecast again, for other steps or limits", "RUN", _forecast_options, extrapolate
+    ),
+    "history": Command(
+        "the past runs that intervals come from; adds those of a file or a run that came home",
+        "show|FILE|RUN",
+        _no_options,
+        history,
     ),
     "memory": Command(
         "what a training holds, before it starts: a language model's, or an algorithm's",

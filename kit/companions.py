@@ -50,7 +50,8 @@ class Companions:
         elapsed, began = deadline.elapsed_s(), deadline.began_monotonic
         end = session.scaler.predicted_end_s(session.step, elapsed)
         end_s = began + end if end else 0.0
-        self.heartbeat.beat(session.step, session.total_timesteps, began + elapsed, phase, end_s)
+        factor = session.outlook.factor(session.step, session.total_timesteps)
+        self.heartbeat.beat(session.step, session.total_timesteps, began + elapsed, phase, end_s, factor)
 
     @contextmanager
     def phase(self, name: str, count: float) -> Iterator[None]:

@@ -38,7 +38,8 @@ class Keeper:
     def __init__(self, session: TrainingSession, outputs: RobustOutputManager) -> None:
         self._session, self._outputs = session, outputs
         self.trained = False
-        self._earlier = self._earlier_phases()
+        self.earlier_phases = self._earlier_phases()
+        """The phases of the sessions before this one."""
         self._versions = versions()  # ten packages' metadata: a parse that no checkpoint should wait for
 
     def _earlier_phases(self) -> list[Row]:
@@ -52,7 +53,7 @@ class Keeper:
 
     def phases(self) -> list[Row]:
         """Return a row a phase, summed over the sessions of the run up to this instant."""
-        return summed(self._earlier, self._session.timer.rows())
+        return summed(self.earlier_phases, self._session.timer.rows())
 
     def restore(self) -> Any | None:
         """Return the tree of the newest checkpoint that verifies, or None; rows after its step are dropped."""
@@ -189,6 +190,9 @@ class Keeper:
         if session.quick_test:
             plan = session.planner.plan
             timing["measured"] = measured_of(session.folder, outputs, session.log, plan, session.step)
+            timing["measured"]["windows"] = session.outlook.trace.windows()
+        else:
+            timing["reforecasts"] = session.outlook.as_json()
         write_json(session.folder.timing, timing)
         session.log.flush()
         outputs.finalise(status=status, reason=reason, more=self._facts(status), report=write_report)
@@ -198,8 +202,12 @@ class Keeper:
         """Return what the files do not say; the step of a run that is not complete is that of its checkpoint."""
         session = self._session
         step = {"step": session.step} if status == COMPLETE else {}
+        to_do = (
+            None if status == COMPLETE else session.outlook.still_to_do(session.step, session.total_timesteps)
+        )
         return {
             **step,
+            "still_to_do": to_do,
             "total_timesteps": session.total_timesteps,
             "requested_timesteps": session.requested_timesteps,
             "exact": session.exact,

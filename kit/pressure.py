@@ -29,7 +29,8 @@ class Pressure:
 
     def observe(self, step: int, gap_s: float) -> bool:
         """Take note of the pace at a boundary, the longest gap so far being ``gap_s``; True: the total changed."""
-        self._scaler.reserve_s = self._after_s + 2.0 * gap_s  # a run stops one gap before the deadline
+        self._scaler.reserve_s = self._after_s
+        self._scaler.margin_s = 2.0 * gap_s  # a run stops one gap before the deadline
         change = self._scaler.observe(step, self._deadline.elapsed_s())
         if change is None:
             return False

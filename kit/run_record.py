@@ -17,7 +17,7 @@ from kit.harness.scaling import TimestepScaler
 from kit.harness.summary import read_json, write_json
 from kit.launched import given_parameters
 from kit.runtime import device_in_use, threads_in_use
-from kit.timing.prediction import forecast_of_quick_test
+from kit.timing.prediction import forecast_of_quick_test, this_machine
 
 FORMS = {"config": dict, "declared": list, "scalings": list, "total_timesteps": int}
 """What is read back of run.json, which may come from elsewhere."""
@@ -127,6 +127,7 @@ class RunRecord:
             "kit": kit.__version__,
             "versions": versions(),
             "machine": machine(),
+            "machine_kind": this_machine(),
             "threads": threads_in_use(threads),
             "device": device_in_use(),
             "limits": asdict(limits),

@@ -22,6 +22,7 @@ from kit.harness.summary import SessionLedger, write_json
 from kit.keeper import Capture, Keeper
 from kit.opening import deadline_of, folder_of, launched_s, prepare_folder
 from kit.options import SessionOptions
+from kit.outlook import Outlook
 from kit.own_loop import OwnLoop, Stateful
 from kit.pace import Pace
 from kit.pressure import Pressure
@@ -67,6 +68,7 @@ class TrainingSession:
         self.timer = PhaseTimer(clock, "setup", began=self.launched_s)
         self.timer.add_count("setup", 1)
         self.planner = RunPlanner()
+        self.outlook = Outlook(self)
         self.step = 0
         self.stopping = self.closed = False
         self.reason = ""
@@ -246,6 +248,7 @@ class TrainingSession:
         outputs = self.outputs
         outputs.poll()
         self.log.step(step)
+        self.outlook.observe(step)
         if self._pressure.observe(step, self.pace.longest_gap_s):
             self._write_record()
         self.companions.heartbeat.under_way()

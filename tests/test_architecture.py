@@ -22,6 +22,7 @@ FLOORS = [
 PARTS_OF_THE_SESSION = {
     "companions",
     "opening",
+    "outlook",
     "keeper",
     "pace",
     "pressure",

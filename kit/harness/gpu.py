@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from kit.harness.size import format_size
 LIBRARY_EVERY_S = 5.0
 COMMAND_EVERY_S = 60.0
 COMMAND = ("nvidia-smi", "--query-gpu=memory.used,memory.total", "--format=csv,noheader,nounits")
+NAMES = ("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
 COMMAND_TIMEOUT_S = 20.0
 FULL_SHARE = 0.95
 
@@ -33,8 +35,8 @@ class _Memory(ctypes.Structure):
     _fields_ = (("total", ctypes.c_ulonglong), ("free", ctypes.c_ulonglong), ("used", ctypes.c_ulonglong))
 
 
-def from_library() -> Reader | None:
-    """Return a reader on NVML, which every driver brings along, or None where there is no driver or device."""
+def _devices() -> tuple[ctypes.CDLL, list[ctypes.c_void_p]] | None:
+    """Return NVML and its handles of the devices, or None where there is no driver or device."""
     try:
         library = ctypes.CDLL("libnvidia-ml.so.1")
     except OSError:
@@ -47,13 +49,68 @@ def from_library() -> Reader | None:
         device = ctypes.c_void_p()
         if not library.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(device)):
             devices.append(device)
+    return library, devices
+
+
+@functools.cache
+def gpu_kind() -> str:
+    """Return the kind of GPU in this machine, such as ``tesla-t4x2``, in use or not, or ``none``."""
+    return kind_of(_names_from_library() or _names_from_command())
+
+
+def kind_of(names: list[str]) -> str:
+    """Return one word for devices of these names; where they differ, all of them count and the first names them."""
+    if not names:
+        return "none"
+    word = "-".join(names[0].removeprefix("NVIDIA ").lower().split())
+    return word if len(names) == 1 else f"{word}x{len(names)}"
+
+
+def _names_from_library() -> list[str]:
+    found = _devices()
+    if found is None:
+        return []
+    library, devices = found
+    names, text = [], ctypes.create_string_buffer(96)
+    for device in devices:
+        if not library.nvmlDeviceGetName(device, text, len(text)):
+            names.append(text.value.decode(errors="replace"))
+    return names
+
+
+def _names_from_command() -> list[str]:
+    return [line.strip() for line in _answer(NAMES).splitlines() if line.strip()]
+
+
+def _answer(command: tuple[str, ...]) -> str:
+    """Return what a command prints; empty where there is none, or it fails or does not answer."""
+    try:
+        answer = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return ""
+    return answer.stdout
+
+
+def from_library() -> Reader | None:
+    """Return a reader on NVML, which every driver brings along, or None where there is no driver or device."""
+    found = _devices()
+    if found is None:
+        return None
+    library, devices = found
 
     def read() -> list[GpuMemory]:
-        found, memory = [], _Memory()
+        readings, memory = [], _Memory()
         for device in devices:
             if not library.nvmlDeviceGetMemoryInfo(device, ctypes.byref(memory)):
-                found.append(GpuMemory(int(memory.used), int(memory.total)))
-        return found
+                readings.append(GpuMemory(int(memory.used), int(memory.total)))
+        return readings
 
     return read
 
@@ -61,19 +118,13 @@ def from_library() -> Reader | None:
 def from_command() -> list[GpuMemory]:
     """Ask nvidia-smi, which takes a process a reading; empty where there is none or it does not answer."""
     try:
-        answer = subprocess.run(
-            COMMAND,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_TIMEOUT_S,
-            check=True,
-        )
         rows = [
-            [int(value) * 2**20 for value in line.split(",")] for line in answer.stdout.splitlines() if line
+            [int(value) * 2**20 for value in line.split(",")]
+            for line in _answer(COMMAND).splitlines()
+            if line
         ]
         return [GpuMemory(used, total) for used, total in rows]
-    except (OSError, ValueError, subprocess.SubprocessError):
+    except ValueError:
         return []
 
 

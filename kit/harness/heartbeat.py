@@ -18,10 +18,10 @@ from types import TracebackType
 
 from kit.errors import StorageError
 
-_MAGIC = b"kitbeat2"
-_LAYOUT = struct.Struct("<8sQ?Qddd24s?")
+_MAGIC = b"kitbeat3"
+_LAYOUT = struct.Struct("<8sQ?Qdddd24s?")
 _AT_STEP, _AT_UNDER_WAY = slice(8, 16), 16
-_AT_REST, _REST = 17, struct.Struct("<Qddd24s")
+_AT_REST, _REST = 17, struct.Struct("<Qdddd24s")
 _AT_WRITING = _LAYOUT.size - 1
 
 
@@ -30,7 +30,8 @@ class Beat:
     """One reading. Times are absolute monotonic seconds; ``end_s`` is the expected end (0 where unknown).
 
     ``under_way`` is false while the session starts, before its first boundary; ``writing`` is true while a
-    checkpoint is written in the background, whatever phase the training thread is in.
+    checkpoint is written in the background, whatever phase the training thread is in. The time still to come lies
+    between what is expected ÷ ``factor`` and × ``factor`` (0 where unknown).
     """
 
     step: int
@@ -41,6 +42,7 @@ class Beat:
     phase: str
     under_way: bool = False
     writing: bool = False
+    factor: float = 0.0
 
 
 class Heartbeat:
@@ -60,12 +62,14 @@ class Heartbeat:
         self.reached: Callable[[int], None] = partial(self._steps.__setitem__, 0)
         """Says that the run is at a step; for hot paths: no time, no phase, and no line of Python."""
 
-    def beat(self, step: int, total_steps: int, now_s: float, phase: str, end_s: float = 0.0) -> None:
+    def beat(
+        self, step: int, total_steps: int, now_s: float, phase: str, end_s: float = 0.0, factor: float = 0.0
+    ) -> None:
         """Say where the run stands at ``now_s``; nothing after ``close``."""
         if self._map.closed:
             return
         text = phase.encode()[:24]
-        _REST.pack_into(self._map, _AT_REST, total_steps, now_s, self._began_s, end_s, text)
+        _REST.pack_into(self._map, _AT_REST, total_steps, now_s, self._began_s, end_s, factor, text)
         self._steps[0] = step
         self._map[: len(_MAGIC)] = _MAGIC  # last: a first record that is not whole is none
 
@@ -102,8 +106,8 @@ def read_beat(path: Path) -> Beat | None:
         return None
     if len(data) < _LAYOUT.size:
         return None
-    magic, step, under_way, total, beat_s, began_s, end_s, phase, writing = _LAYOUT.unpack_from(data)
+    magic, step, under_way, total, beat_s, began_s, end_s, factor, phase, writing = _LAYOUT.unpack_from(data)
     if magic != _MAGIC:
         return None
     name = phase.rstrip(b"\0").decode(errors="replace")
-    return Beat(step, total, beat_s, began_s, end_s, name, under_way, writing)
+    return Beat(step, total, beat_s, began_s, end_s, name, under_way, writing, factor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kit.errors import UnknownNameError, UsageError
@@ -68,7 +68,9 @@ class TimestepScaler:
 
     The pace is wall time per environment step since the first boundary of the session, so evaluation, checkpoints
     and exports are part of it in the share that they have; ``reserve_s`` is what comes after the last step
-    (evaluation on test seeds, finalisation). Steps are environment steps summed over parallel environments. With
+    (evaluation on test seeds, finalisation). Where ``remaining`` is handed in and knows, it goes by that instead:
+    seconds from a step to the end of a run of so many steps. Either way the run should end ``margin_s`` before the
+    deadline. Steps are environment steps summed over parallel environments. With
     ``on_pressure="reduce"`` the total becomes the most that fits, with ``"tiers"`` the largest of ``tiers`` that
     does, once the pace is known; where it turns out better, the total grows again, up to the request and as long as
     the end is not near. With ``"report"`` it stays.
@@ -94,6 +96,8 @@ class TimestepScaler:
         self.on_pressure = on_pressure
         self.tiers = tuple(tiers)
         self.reserve_s = reserve_s
+        self.margin_s = 0.0
+        self.remaining: Callable[[int, int], float | None] | None = None
         self.n_envs = n_envs
         self.scalings: list[Scaling] = []
         self._first: tuple[int, float] | None = None
@@ -129,20 +133,35 @@ class TimestepScaler:
 
     def predicted_end_s(self, step: int, elapsed_s: float) -> float | None:
         """When the whole run will have ended, in seconds of the session; None while the pace is unknown."""
+        return self._end_s(step, elapsed_s, self.total_timesteps)
+
+    def _end_s(self, step: int, elapsed_s: float, total: int) -> float | None:
+        ahead_s = self.remaining(step, total) if self.remaining is not None else None
+        if ahead_s is not None:
+            return elapsed_s + ahead_s
         pace = self.step_s
-        if pace is None:
-            return None
-        return elapsed_s + max(0, self.total_timesteps - step) * pace + self.reserve_s
+        return None if pace is None else elapsed_s + max(0, total - step) * pace + self.reserve_s
+
+    @property
+    def _latest_s(self) -> float:
+        return self.soft_limit_s - self.margin_s
 
     def under_pressure(self, step: int, elapsed_s: float) -> bool:
         """Whether the run would end after the soft deadline at its present pace."""
         end = self.predicted_end_s(step, elapsed_s)
-        return end is not None and end > self.soft_limit_s
+        return end is not None and end > self._latest_s
 
     def _fitting(self, step: int, elapsed_s: float) -> int:
         """Return the most steps in all that end by the soft limit at this pace."""
-        ahead = LinearCost(elapsed_s + self.reserve_s, self.step_s or 0.0)
-        return step + ahead.largest_that_fits(self.soft_limit_s)
+        low, high = (
+            step,
+            step + 2 * self.requested_timesteps,
+        )  # more than asked for, so that room shows as such
+        while low < high:
+            middle = (low + high + 1) // 2
+            end_s = self._end_s(step, elapsed_s, middle)
+            low, high = (middle, high) if end_s is None or end_s <= self._latest_s else (low, middle - 1)
+        return low
 
     def _legal(self, fitting: int) -> int:
         """Return the largest total that may be chosen among those that fit."""

@@ -7,7 +7,6 @@ command took, and the executed notebook in the archive.
 
 from __future__ import annotations
 
-import datetime
 import logging
 import os
 import re
@@ -38,8 +37,8 @@ from kit.notebooks.runner import run_notebook
 from kit.opening import folder_of
 from kit.report import write_report
 from kit.run_record import read_run
-from kit.timing.history import Pair, add_pair
-from kit.timing.prediction import this_machine
+from kit.timing.history import add_pair
+from kit.timing.run_pair import pair_of_run
 
 logger = logging.getLogger(__name__)
 
@@ -257,7 +256,9 @@ class NotebookRun:
         summary["elapsed_s"] = round(ledger.elapsed_s, 3)
         # The page with the final times; its figures are drawn.
         finalise_again(self.folder, summary, partial(write_report, self.folder.root, draw=False))
-        self._learn_from(summary)
+        pair = pair_of_run(self.folder)
+        if pair is not None:
+            add_pair(pair)
         return summary
 
     def _archive_s(self) -> float:
@@ -267,22 +268,6 @@ class NotebookRun:
             return 0.0
         summary_s, report_s, archive_s = (file.stat().st_mtime for file in files)
         return max(0.0, archive_s - max(summary_s, report_s))
-
-    def _learn_from(self, summary: Mapping[str, Any]) -> None:
-        """Add the pair of predicted and actual time to the history, where the run was forecast and is complete."""
-        forecast = summary.get("forecast")
-        if not forecast or summary.get("status") != COMPLETE or summary.get("sessions") != 1:
-            return
-        totals = {
-            summary.get("total_timesteps"),
-            summary.get("requested_timesteps"),
-            forecast["total_timesteps"],
-        }
-        if len(totals) > 1:
-            return  # a reduced run says nothing about the time of the full one
-        date = datetime.datetime.fromtimestamp(self._clock.wall(), datetime.UTC).date().isoformat()
-        predicted, actual = float(forecast["predicted_s"]), float(summary["elapsed_s"])
-        add_pair(Pair(self._launch.notebook.stem, this_machine(), predicted, actual, date))
 
 
 def as_raised(kind: type[KitError], message: str) -> KitError:

@@ -37,8 +37,9 @@ class RunProgress:
         beat = read_beat(folder.heartbeat)
         if beat is None or beat.beat_s < self._began_s:
             return
-        left = beat.end_s - self._clock.monotonic()
-        note = beat.phase + (f", {format_duration(max(0, round(left)))} left" if beat.end_s else "")
+        note = beat.phase + (
+            f", {_left(beat.end_s - self._clock.monotonic(), beat.factor)}" if beat.end_s else ""
+        )
         self._bar.update(self._task, completed=beat.step, total=max(1, beat.total_steps), note=note)
 
     def __enter__(self) -> RunProgress:
@@ -49,3 +50,11 @@ class RunProgress:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+
+
+def _left(seconds: float, factor: float) -> str:
+    """Say how long it will still take, with the interval by which earlier runs were foretold under way."""
+    low, middle, high = (
+        format_duration(max(0, round(seconds * by))) for by in (1 / (factor or 1.0), 1.0, factor)
+    )
+    return f"{middle} left ({low} to {high})" if factor else f"{middle} left"

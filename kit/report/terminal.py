@@ -21,7 +21,7 @@ VERDICT_WORDS = {
 
 def forecast_text(forecast: Mapping[str, Any]) -> str:
     """Return the forecast: phases, total with its interval, log and disk, options and verdict."""
-    phases = plain_table(["phase", "count", "mean", "total"], "lrrr")
+    phases = plain_table(["phase", "count", "mean", "total", "interval"], "lrrrr")
     for row in forecast["phases"]:
         if not row["count"]:  # what only the quick test did
             continue
@@ -30,6 +30,7 @@ def forecast_text(forecast: Mapping[str, Any]) -> str:
             f"{row['count']:,.0f}",
             _short(row["mean_s"]),
             format_duration(round(row["total_s"], 1)),
+            f"{_time(row['low_s'])} to {_time(row['high_s'])}" if row.get("low_s") is not None else "",
         )
     options = plain_table(["option", "what", "steps", "sessions", "takes"], "llrrr")
     for row in forecast["options"]:
@@ -43,13 +44,39 @@ def forecast_text(forecast: Mapping[str, Any]) -> str:
         f"Forecast for {forecast['total_timesteps']:,} steps: {_time(forecast['predicted_s'])}"
         f"   ({_time(forecast['low_s'])} to {_time(forecast['high_s'])}; {level}{calibrated})",
         as_text(phases),
+        *(_drifting(row) for row in forecast["phases"] if row.get("drift")),
+        f"CPU {_time(forecast['predicted_cpu_s'])} of the training process;  {_quota(forecast['gpu_quota'])}",
         f"log {forecast['log_lines']:,} lines, {_bytes(forecast['log_bytes'])};  "
         f"disk {_bytes(forecast['disk_bytes'])};  session limit {_time(forecast['limit_s'])}, "
         f"{forecast['safety_factor']:.2f} times what is needed",
         as_text(options),
+        _largest(forecast),
         VERDICT_WORDS[forecast["verdict"]],
     ]
     return "\n".join(lines)
+
+
+def _drifting(row: Mapping[str, Any]) -> str:
+    return (
+        f"  {row['name']} drifts: a unit took {row['drift']:.2f} times as long in the later half of the quick test; "
+        "the interval reaches to that pace"
+    )
+
+
+def _quota(quota: Mapping[str, Any]) -> str:
+    if quota["gpu"] == "none":
+        return "no GPU in this machine, so no GPU quota"
+    return (
+        f"GPU quota {quota['hours']:.1f} h, at most {quota['high_hours']:.1f} of Kaggle's "
+        f"{quota['weekly_hours']:.0f} a week ({quota['share']:.0%})"
+    )
+
+
+def _largest(forecast: Mapping[str, Any]) -> str:
+    within = f"within the soft limit of {_time(forecast['soft_limit_s'])}"
+    if forecast["largest_fit"] is None:
+        return f"any number of steps fits {within}"
+    return f"at most {forecast['largest_fit']:,} steps fit {within} by the upper bound"
 
 
 def summary_text(summary: Mapping[str, Any], run_dir: str) -> str:
@@ -70,6 +97,12 @@ def summary_text(summary: Mapping[str, Any], run_dir: str) -> str:
     forecast = summary.get("forecast")
     if forecast and summary["status"] == "complete" and not summary.get("quick_test"):
         lines.append(forecast_against_actual(forecast, summary["elapsed_s"]))
+    to_do = summary.get("still_to_do")
+    if to_do and summary.get("resumable") and not summary.get("quick_test"):
+        between = f"{_time(to_do['low_s'])} to {_time(to_do['high_s'])}"
+        lines.append(
+            f"Still to do: {_time(to_do['predicted_s'])} ({between}) and the start of another session."
+        )
     if summary.get("inexact_reason"):
         lines.append(f"Resume is not exact: {summary['inexact_reason']}.")
     if summary.get("resumable"):

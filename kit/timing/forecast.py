@@ -7,93 +7,91 @@ once a run (baselines, tests, the last evaluation) counts once, however many ses
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from kit.errors import UsageError
 from kit.harness.cadence import Cadence
 from kit.harness.deadline import DEFAULT_SESSION_S, Limits
 from kit.harness.segments import SEGMENT_BYTES, SMALL_BYTES
-from kit.timing.history import Interval
-from kit.timing.plan import RunPlan
+from kit.timing.drift import drift
+from kit.timing.interval import Interval, Intervals
+from kit.timing.measured import Measurement
+from kit.timing.options import largest_that_fits, side_by_side
+from kit.timing.quota import gpu_quota
 
 ONCE = ("setup", "warm_up", "finalise")
 BY_TIME = ("checkpoint", "export")
 REDUCE_KEEPS = 0.75
 """A run that does not fit is reduced if at least this share of its steps fits into one session, else split."""
 
-
-@dataclass(frozen=True)
-class Measurement:
-    """What a quick test measured: phases by name with count and seconds, log and disk, and the plan of the run."""
-
-    timesteps: int
-    phases: Mapping[str, Mapping[str, float]]
-    plan: RunPlan
-    log_lines: float
-    log_bytes: float
-    checkpoint_cost_s: float
-    disk_fixed_bytes: float
-    disk_per_step_bytes: float
-    checkpoint_base_bytes: float
-    log_fixed_lines: float = 0.0
-    log_fixed_bytes: float = 0.0
-
-    @classmethod
-    def from_json(cls, timing: Mapping[str, Any]) -> Measurement:
-        """Read it from timing.json.
-
-        Raises:
-            UsageError: the quick test measured nothing that a forecast could be made from.
-        """
-        measured = timing.get("measured") or {}
-        phases: dict[str, dict[str, float]] = {str(row["name"]): row for row in timing.get("phases", [])}
-        if (
-            not measured
-            or not measured.get("timesteps")
-            or not any(row["total_s"] > 0 for row in phases.values())
-        ):
-            raise UsageError("There is no quick test to forecast from: run `quick-test` first.")
-        rest = {name: float(value) for name, value in measured.items() if name not in ("timesteps", "plan")}
-        return cls(int(measured["timesteps"]), phases, RunPlan.from_json(measured["plan"]), **rest)
-
-    def counts(self) -> dict[str, float]:
-        """Units of each phase in the quick test."""
-        return {name: float(row["count"]) for name, row in self.phases.items()}
+Row = dict[str, Any]
 
 
-def phase_forecast(
-    measured: Measurement, timesteps: int, cadence: Cadence | None = None
-) -> list[dict[str, float | str]]:
-    """Return a row a phase for a run of ``timesteps``: {name, count, mean_s, total_s}."""
+def phase_forecast(measured: Measurement, timesteps: int, cadence: Cadence | None = None) -> list[Row]:
+    """Return a row a phase for a run of ``timesteps``: {name, count, mean_s, total_s, cpu_s, drift}.
+
+    ``cpu_s`` are CPU seconds of the training process, and ``drift`` is how many times as long a unit took in the later
+    half of the quick test as in the earlier one, None where that is no more than its scatter.
+    """
     cadence = cadence or Cadence()
     counts = measured.counts()
-    rows: list[tuple[str, float, float]] = []
-    for name, row in measured.phases.items():
+    rows: list[Row] = []
+    for name in measured.phases:
         if name in ONCE:
-            rows.append((name, 1.0, row["total_s"]))
+            rows.append(_row(measured, name, 1.0, units=1.0))
         elif name not in BY_TIME:
-            mean = row["total_s"] / counts[name] if counts[name] else row["total_s"]
-            rows.append((name, measured.plan.count(name, timesteps, counts), mean))
-    busy_s = sum(count * mean for _, count, mean in rows)
+            rows.append(_row(measured, name, measured.plan.count(name, timesteps, counts)))
+    busy_s = sum(row["total_s"] for row in rows)
     every_s = {
         "checkpoint": cadence.checkpoint_interval_s(measured.checkpoint_cost_s),
         "export": cadence.export_min_s,
     }
     for name in BY_TIME:
         if counts.get(name):
-            times = busy_s / every_s[name] + 1  # and one at the end
-            rows.append((name, times, measured.phases[name]["total_s"] / counts[name]))
-    return [
-        {"name": name, "count": count, "mean_s": mean, "total_s": count * mean} for name, count, mean in rows
-    ]
+            rows.append(_row(measured, name, busy_s / every_s[name] + 1))  # and one at the end
+    return rows
+
+
+def _row(measured: Measurement, name: str, count: float, units: float | None = None) -> Row:
+    """Return the row of ``count`` units, of which the quick test had ``units`` (by default as many as it counted)."""
+    seen = measured.phases[name]
+    units = units or float(seen["count"]) or 1.0
+    mean = seen["total_s"] / units
+    cpu_s = count * seen.get("cpu_s", 0.0) / units
+    drifting = drift(measured.windows, name)
+    return {
+        "name": name,
+        "count": count,
+        "mean_s": mean,
+        "total_s": count * mean,
+        "cpu_s": cpu_s,
+        "drift": drifting,
+    }
 
 
 def predicted_s(measured: Measurement, timesteps: int) -> float:
     """Return the seconds that a run of ``timesteps`` takes, from the launch of its command to its exit."""
-    return sum(float(row["total_s"]) for row in phase_forecast(measured, timesteps))
+    return float(sum(row["total_s"] for row in phase_forecast(measured, timesteps)))
+
+
+def predicted_cpu_s(measured: Measurement, timesteps: int) -> float:
+    """Return the CPU seconds of the training process, all its threads, in a run of ``timesteps``."""
+    return float(sum(row["cpu_s"] for row in phase_forecast(measured, timesteps)))
+
+
+def bounds(measured: Measurement, timesteps: int, interval: Interval) -> tuple[float, float]:
+    """Return (low, high) in seconds; a phase that drifts stretches the side that its later pace points to.
+
+    Its later pace is twice drift ÷ (1 + drift) of its mean, where both halves have as many units.
+    """
+    rows = phase_forecast(measured, timesteps)
+    total_s = sum(row["total_s"] for row in rows)
+    later_s = sum(row["total_s"] * _later(row["drift"]) for row in rows)
+    return interval.around(min(total_s, later_s))[0], interval.around(max(total_s, later_s))[1]
+
+
+def _later(drifting: float | None) -> float:
+    return 1.0 if drifting is None else 2.0 * drifting / (1.0 + drifting)
 
 
 def session_s(measured: Measurement) -> float:
@@ -103,21 +101,27 @@ def session_s(measured: Measurement) -> float:
     return once_s + sum(row["total_s"] / row["count"] for row in last_s)
 
 
-def forecast(measured: Measurement, timesteps: int, limits: Limits, interval: Interval) -> dict[str, Any]:
-    """Return the forecast with its interval, verdict and options (the keys of ``extrapolate --json``).
+def forecast(
+    measured: Measurement, timesteps: int, limits: Limits, intervals: Intervals, gpu: str = "none"
+) -> dict[str, Any]:
+    """Return the forecast with its intervals, verdict and options (the keys of ``extrapolate --json``).
 
-    An option that never ends has 0 sessions and takes None.
+    ``gpu`` is the kind of GPU in the machine, for the quota. ``verdict``: ``fit`` when the upper bound ends by the soft
+    deadline; else ``reduce`` when at least three quarters of the steps do, else ``split`` over sessions.
+    ``largest_fit`` are the most steps whose upper bound does, None where nothing bounds them.
 
-    ``verdict``: ``fit`` when the upper bound ends by the soft deadline; else ``reduce`` when at least three quarters
-    of the steps do, else ``split`` over sessions.
+    Raises:
+        UsageError: ``timesteps`` is less than 1.
     """
     if timesteps < 1:
         raise UsageError(f"timesteps must be at least 1, not {timesteps}.")
+    interval = intervals.run()
     total_s = predicted_s(measured, timesteps)
-    low_s, high_s = interval.around(total_s)
+    low_s, high_s = bounds(measured, timesteps, interval)
     limit_s = limits.session_s or max(DEFAULT_SESSION_S, limits.hard_s)
     log_lines, log_bytes = _log(measured, timesteps)
-    fitting = largest_that_fits(measured, timesteps, limits.soft_s / interval.factor)
+    largest = largest_that_fits(lambda steps: bounds(measured, steps, interval)[1], limits.soft_s)
+    fitting = timesteps if largest is None else min(largest, timesteps)
     short = "reduce" if fitting >= REDUCE_KEEPS * timesteps else "split"
     verdict = "fit" if high_s <= limits.soft_s else short
     return {
@@ -128,16 +132,32 @@ def forecast(measured: Measurement, timesteps: int, limits: Limits, interval: In
         "level": interval.level,
         "calibrated": interval.calibrated,
         "pairs": interval.pairs,
-        "phases": phase_forecast(measured, timesteps),
+        "predicted_cpu_s": predicted_cpu_s(measured, timesteps),
+        "phases": [_with_interval(row, intervals) for row in phase_forecast(measured, timesteps)],
         "log_lines": round(log_lines),
         "log_bytes": round(log_bytes),
         "disk_bytes": round(disk_bytes(measured, timesteps)),
+        "gpu_quota": gpu_quota(gpu, total_s, high_s),
         "verdict": verdict,
         "limit_s": limit_s,
         "soft_limit_s": limits.soft_s,
         "safety_factor": limit_s / total_s,
-        "options": _options(measured, timesteps, limits, interval, fitting, fits=verdict == "fit"),
+        "largest_fit": largest,
+        "options": side_by_side(
+            timesteps,
+            max(1, timesteps // 2 if verdict == "fit" else fitting),
+            lambda steps: predicted_s(measured, steps),
+            session_s(measured),
+            limits.soft_s * total_s / high_s,
+        ),
     }
+
+
+def _with_interval(row: Row, intervals: Intervals) -> Row:
+    """Add ``low_s`` and ``high_s`` from the phase's own history; None where that is too short for the level."""
+    interval = intervals.phase(row["name"])
+    low_s, high_s = interval.around(row["total_s"]) if interval.known else (None, None)
+    return row | {"low_s": low_s, "high_s": high_s}
 
 
 def _log(measured: Measurement, timesteps: int) -> tuple[float, float]:
@@ -160,35 +180,3 @@ def disk_bytes(measured: Measurement, timesteps: int) -> float:
     checkpoints = 2 * measured.checkpoint_base_bytes + shared
     folder = measured.disk_fixed_bytes + measured.disk_per_step_bytes * timesteps + checkpoints
     return 2 * folder
-
-
-def largest_that_fits(measured: Measurement, timesteps: int, limit_s: float) -> int:
-    """Return the most steps, at most ``timesteps``, whose run ends by ``limit_s`` (0 when not even one does)."""
-    if predicted_s(measured, timesteps) <= limit_s:
-        return timesteps
-    low, high = 0, timesteps
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if predicted_s(measured, middle) <= limit_s else (low, middle)
-    return low
-
-
-def _options(
-    measured: Measurement, timesteps: int, limits: Limits, interval: Interval, fitting: int, *, fits: bool
-) -> list[dict[str, Any]]:
-    """A: the full run in one session. B: reduced (to half where the full one fits). C: split over sessions.
-
-    What cannot be split, the tests after training among it, must fit into one session; else C never ends.
-    """
-    reduced = max(1, timesteps // 2 if fits else fitting)
-    total_s = predicted_s(measured, timesteps)
-    each_s = session_s(measured)
-    longest_s = limits.soft_s / interval.factor
-    possible = each_s < longest_s and predicted_s(measured, 1) <= longest_s
-    sessions = max(2, math.ceil((total_s - each_s) / (longest_s - each_s))) if possible else 0
-    split_s = total_s + (sessions - 1) * each_s if sessions else None
-    return [
-        {"name": "A", "timesteps": timesteps, "sessions": 1, "predicted_s": total_s},
-        {"name": "B", "timesteps": reduced, "sessions": 1, "predicted_s": predicted_s(measured, reduced)},
-        {"name": "C", "timesteps": timesteps, "sessions": sessions, "predicted_s": split_s},
-    ]

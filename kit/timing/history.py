@@ -1,58 +1,21 @@
-"""Predicted and actual times of finished runs, and the interval that they justify.
-
-Split conformal prediction on the log ratio: with n past pairs, the rank ⌈level·(n+1)⌉ of |log(actual/predicted)| is
-the half-width, in factors, that covers a new run with probability ``level`` as long as it resembles those before it
-(Vovk et al. 2005; Lei et al. 2018). Nine pairs are the fewest that can carry 90 %.
-"""
+"""The history of forecasts: pairs of predicted and actual times, shipped with the kit, grown and merged by the user."""
 
 from __future__ import annotations
 
 import json
 import logging
-import math
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+from kit.errors import UsageError
 from kit.harness.platform import cache_folder
+from kit.timing.pair import Pair
 
 logger = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).with_name("history.json")
-LEVEL = 0.9
-FEWEST_PAIRS = 9
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One finished run: seconds predicted beforehand and taken, on a kind of machine."""
-
-    notebook: str
-    machine: str
-    predicted_s: float
-    actual_s: float
-    date: str
-
-    def __post_init__(self) -> None:
-        if not (0 < self.predicted_s < math.inf and 0 < self.actual_s < math.inf):
-            raise ValueError(
-                f"times must be more than zero, and finite: {self.predicted_s!r}, {self.actual_s!r}"
-            )
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A multiplicative interval around a prediction: from prediction ÷ factor to prediction × factor."""
-
-    factor: float
-    level: float
-    calibrated: bool
-    pairs: int
-
-    def around(self, predicted_s: float) -> tuple[float, float]:
-        """Return (low, high) in seconds."""
-        return predicted_s / self.factor, predicted_s * self.factor
 
 
 def user_history() -> Path:
@@ -77,7 +40,7 @@ def read_pairs(path: Path | None = None) -> list[Pair]:
     pairs = []
     for number, line in enumerate(lines, 1):
         try:
-            pairs.append(Pair(**json.loads(line)))
+            pairs.append(Pair.from_json(json.loads(line)))
         except (ValueError, TypeError) as error:
             logger.warning("%s, line %d, is not a pair of times and is skipped: %s", file, number, error)
     return pairs
@@ -85,44 +48,78 @@ def read_pairs(path: Path | None = None) -> list[Pair]:
 
 def add_pair(pair: Pair, path: Path | None = None) -> None:
     """Append one finished run to the user's history; where that cannot be written, a warning says so."""
-    line = (json.dumps(asdict(pair)) + "\n").encode()
     try:
-        file = user_history() if path is None else path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            size = os.fstat(descriptor).st_size
-            torn = (
-                size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-            )  # a kill cut the line before this one
-            os.write(descriptor, b"\n" * torn + line)
-        finally:
-            os.close(descriptor)
+        _append([pair], user_history() if path is None else path)
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
         logger.warning("The time of this run is not added to the history of forecasts: %s", error)
 
 
+def _append(pairs: Iterable[Pair], file: Path) -> None:
+    lines = "".join(json.dumps(pair.as_json()) + "\n" for pair in pairs).encode()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"  # a kill cut the line before this one
+        os.write(descriptor, b"\n" * torn + lines)
+    finally:
+        os.close(descriptor)
+
+
 def shipped_pairs() -> list[Pair]:
     """Return the pairs that come with the kit."""
-    return [Pair(**row) for row in json.loads(SHIPPED.read_text())]
+    return [Pair.from_json(row) for row in json.loads(SHIPPED.read_text())]
 
 
-def interval_for(
-    machine: str, own: Sequence[Pair], shipped: Sequence[Pair], level: float = LEVEL
-) -> Interval:
-    """Return the interval for a machine kind: from its own pairs once there are nine, else from the shipped ones.
+@dataclass(frozen=True)
+class Merged:
+    """What a merge did: pairs in the other history, and those of them that were new here."""
 
-    With fewer than nine pairs altogether the widest ratio seen is used, and the level is what that supports.
+    found: int
+    added: int
+
+
+def merge_history(source: Path, path: Path | None = None) -> Merged:
+    """Add the pairs of another history file to the user's, each once; a file with a fault adds nothing.
+
+    Raises:
+        UsageError: ``source`` is no history, or cannot be read, or the user's cannot be written; with the place.
     """
-    here = [pair for pair in own if pair.machine == machine]
-    calibrated = len(here) >= FEWEST_PAIRS
-    pairs = here if calibrated else list(shipped)
-    scores = sorted(abs(math.log(pair.actual_s / pair.predicted_s)) for pair in pairs)
-    if not scores:
-        return Interval(2.0, 0.0, calibrated=False, pairs=0)
-    rank = math.ceil(level * (len(scores) + 1))
-    if rank > len(scores):
-        return Interval(
-            math.exp(scores[-1]), len(scores) / (len(scores) + 1), calibrated=False, pairs=len(scores)
-        )
-    return Interval(math.exp(scores[rank - 1]), level, calibrated, len(scores))
+    return merge_pairs(_strictly(source), path)
+
+
+def merge_pairs(pairs: Iterable[Pair], path: Path | None = None) -> Merged:
+    """Add those that are not there yet to the user's history; raises UsageError where it cannot be written."""
+    others = list(pairs)
+    try:
+        file = user_history() if path is None else path
+        seen = {pair.identity for pair in read_pairs(file)}
+        new = {pair.identity: pair for pair in others if pair.identity not in seen}
+        if new:
+            _append(new.values(), file)
+    except (OSError, RuntimeError) as error:
+        raise UsageError(f"The history of forecasts cannot be written: {error}") from error
+    return Merged(len(others), len(new))
+
+
+def _strictly(source: Path) -> list[Pair]:
+    """Read a history of JSON lines, or of one JSON list; the first fault is an error with its line."""
+    try:
+        text = source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{source} cannot be read as a history of forecasts: {error}") from error
+    listed = text.lstrip().startswith("[")
+    try:
+        rows = list(enumerate(json.loads(text), 1)) if listed else []
+    except ValueError as error:
+        raise UsageError(f"{source} is no history of forecasts: {error}") from error
+    pairs = []
+    for number, row in rows if listed else enumerate(text.splitlines(), 1):
+        try:
+            pairs.append(Pair.from_json(row if listed else json.loads(row)))
+        except (ValueError, TypeError) as error:
+            place = f"entry {number}" if listed else f"line {number}"
+            raise UsageError(f"{source}, {place}, is not a pair of times: {error}.") from error
+    if not pairs:
+        raise UsageError(f"{source} holds no pair of times.")
+    return pairs

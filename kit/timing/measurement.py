@@ -18,7 +18,7 @@ RARE = 0.01
 def measured_of(
     folder: RunFolder, outputs: RobustOutputManager, log: RunLog, plan: RunPlan, timesteps: int
 ) -> dict[str, Any]:
-    """Return the ``measured`` object of timing.json; see ``kit.timing.forecast.Measurement``."""
+    """Return the ``measured`` object of timing.json; see ``kit.timing.measured.Measurement``."""
     lines, text_bytes = log.written()
     fixed_lines, fixed_bytes = _fixed_log(log, timesteps)
     growing = sum((folder.root / name).stat().st_size for name in GROWING if (folder.root / name).exists())

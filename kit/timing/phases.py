@@ -10,6 +10,8 @@ from kit.harness.clock import SYSTEM_CLOCK, Clock
 
 PHASES = ("setup", "warm_up", "collect", "rollout", "update", "evaluate", "checkpoint", "export", "finalise")
 CPU_SAMPLE_EVERY = 32
+LONG_VISIT_S = 1e-3
+"""Visits of a phase that take longer on average have their CPU time read each time: it costs nothing beside them."""
 
 
 @dataclass
@@ -82,8 +84,8 @@ class _Inside:
 class PhaseTimer:
     """Attributes every instant to one phase; nested phases are exclusive of each other.
 
-    ``switch`` is for hot paths (rollout and update alternate every few milliseconds): it reads the CPU clock
-    only on every 32nd visit of a phase, since that is a system call.
+    ``switch`` is for hot paths (rollout and update may alternate several times a millisecond): where visits of a phase
+    are short it reads the CPU clock only on every 32nd of them, since that is a system call.
     """
 
     def __init__(
@@ -119,8 +121,9 @@ class PhaseTimer:
         current.count += count
         self._since = now
         phase = self.phases.get(name) or self._phase(name)
-        sample = phase.visits % CPU_SAMPLE_EVERY == 0
-        phase.visits += 1
+        visits = phase.visits
+        sample = visits % CPU_SAMPLE_EVERY == 0 or phase.total_s > visits * LONG_VISIT_S
+        phase.visits = visits + 1
         if sample or self._cpu_since is not None:
             cpu = self._clock.cpu()
             if self._cpu_since is not None:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from kit.errors import UsageError
 from kit.harness.config import describe, differences
 from kit.harness.deadline import Limits
+from kit.harness.gpu import gpu_kind
 from kit.harness.platform import machine
 from kit.harness.provenance import machine_kind
 from kit.harness.run_folder import RunFolder
 from kit.harness.summary import read_json
-from kit.timing.forecast import Measurement, forecast
-from kit.timing.history import interval_for, read_pairs, shipped_pairs
+from kit.timing.forecast import forecast
+from kit.timing.history import read_pairs, shipped_pairs
+from kit.timing.interval import Intervals
+from kit.timing.measured import Measurement
+
+logger = logging.getLogger(__name__)
 
 
 def this_machine() -> str:
     """Return the kind of machine this is, as the history of forecasts names it."""
-    return machine_kind(int(machine().get("cores") or 1))
+    return machine_kind(int(machine().get("cores") or 1), gpu_kind())
+
+
+def intervals_here(kind: str | None = None) -> Intervals:
+    """Return the intervals of this kind of machine, or of another ``kind``, by the histories at hand."""
+    return Intervals(kind or this_machine(), read_pairs(), shipped_pairs())
 
 
 def quick_folder(folder: RunFolder) -> RunFolder:
@@ -29,6 +40,8 @@ def quick_folder(folder: RunFolder) -> RunFolder:
 def forecast_of(folder: RunFolder, timesteps: int | None, limits: Limits) -> dict[str, Any]:
     """Return the forecast that the quick test in ``folder`` supports, for its own total or for ``timesteps``.
 
+    It is one for the kind of machine that the quick test ran on, whichever this is.
+
     Raises:
         UsageError: there is no finished quick test in the folder, or ``timesteps`` is less than 1.
     """
@@ -36,20 +49,40 @@ def forecast_of(folder: RunFolder, timesteps: int | None, limits: Limits) -> dic
     if not run:
         raise UsageError(f"{folder.root} is not a run folder: it has no run.json.")
     measured = Measurement.from_json(read_json(folder.timing))
-    interval = interval_for(this_machine(), read_pairs(), shipped_pairs())
+    kind = run.get("machine_kind") or this_machine()
     total = int(run["requested_timesteps"]) if timesteps is None else timesteps
-    return forecast(measured, total, limits, interval)
+    return forecast(measured, total, limits, intervals_here(kind), kind.rpartition("gpu:")[2])
+
+
+def measured_beside(folder: RunFolder, config: Mapping[str, Any]) -> Measurement | None:
+    """Return what the quick test beside ``folder`` measured; None where none of these settings was done here.
+
+    Times of another kind of machine say nothing about this one: they are left out, with a warning.
+    """
+    beside = quick_folder(folder)
+    there = read_json(beside.run_json)
+    if not there or differences(there.get("config", {}), describe(config)):
+        return None
+    kind = there.get("machine_kind", this_machine())
+    if kind != this_machine():
+        logger.warning(
+            "The quick test in %s ran on another kind of machine (%s; this is %s), so it forecasts nothing here: "
+            "run quick-test again.",
+            beside.root,
+            kind,
+            this_machine(),
+        )
+        return None
+    try:
+        return Measurement.from_json(read_json(beside.timing))
+    except UsageError:
+        return None
 
 
 def forecast_of_quick_test(
     folder: RunFolder, config: Mapping[str, Any], limits: Limits
 ) -> dict[str, Any] | None:
-    """Return the forecast of the quick test beside ``folder``, or None where none of these settings is there."""
-    beside = quick_folder(folder)
-    there = read_json(beside.run_json)
-    if not there or differences(there.get("config", {}), describe(config)):
+    """Return the forecast of the quick test beside ``folder``, or None where ``measured_beside`` finds none."""
+    if measured_beside(folder, config) is None:
         return None
-    try:
-        return forecast_of(beside, None, limits)
-    except UsageError:
-        return None
+    return forecast_of(quick_folder(folder), None, limits)

@@ -4,10 +4,10 @@ import pytest
 
 from kit.harness.deadline import Limits
 from kit.report.terminal import forecast_text, results_text, summary_text, verify_text
-from kit.timing.forecast import Measurement, forecast
-from kit.timing.history import Interval
+from kit.timing.forecast import forecast
+from kit.timing.measured import Measurement
 from tests.report.made import results
-from tests.timing.test_forecast import TIMING
+from tests.timing.test_forecast import TIMING, intervals
 
 SUMMARY: dict[str, Any] = {
     "status": "complete",
@@ -23,8 +23,8 @@ SUMMARY: dict[str, Any] = {
 
 def made_forecast(timesteps: int = 1_000, session: str = "12h", pairs: int = 9) -> dict[str, Any]:
     """The forecast of a quick test made up by hand."""
-    interval = Interval(1.25, 0.9 if pairs else 0.0, calibrated=pairs >= 9, pairs=pairs)
-    return forecast(Measurement.from_json(TIMING), timesteps, Limits.resolve(session=session), interval)
+    measured, limits = Measurement.from_json(TIMING), Limits.resolve(session=session)
+    return forecast(measured, timesteps, limits, intervals(1.25, pairs))
 
 
 def test_a_forecast_names_every_phase_option_and_the_verdict():

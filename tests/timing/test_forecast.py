@@ -1,6 +1,7 @@
 """The forecast's arithmetic against numbers worked out by hand, and what it is asked without a quick test."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,12 +11,22 @@ from kit.harness.cadence import Cadence
 from kit.harness.deadline import Limits
 from kit.harness.run_folder import RunFolder
 from kit.harness.summary import write_json
-from kit.timing.forecast import Measurement, forecast, largest_that_fits, phase_forecast, predicted_s
-from kit.timing.history import Interval
+from kit.timing.forecast import bounds, forecast, phase_forecast, predicted_cpu_s, predicted_s
+from kit.timing.interval import Intervals
+from kit.timing.measured import Measurement
+from kit.timing.options import largest_that_fits
+from kit.timing.pair import Pair
 from kit.timing.plan import PhasePlan, Repeats, RunPlan, RunPlanner
 from kit.timing.prediction import forecast_of, forecast_of_quick_test, quick_folder
+from kit.timing.quota import gpu_quota
 
-EXACT = Interval(1.0, 0.9, calibrated=True, pairs=9)
+
+def intervals(factor: float, pairs: int = 9) -> Intervals:
+    """Those of a machine whose runs all took that many times the predicted time."""
+    return Intervals("here", [Pair("n", "here", 100.0, 100.0 * factor, "2026-01-01")] * pairs, [])
+
+
+EXACT = intervals(1.0)
 TIMING: dict[str, Any] = {
     "phases": [
         {"name": "setup", "count": 1, "total_s": 40.0},
@@ -77,12 +88,10 @@ def test_checkpoints_follow_the_cadence_that_their_cost_gives():
 
 def test_a_run_that_fits_says_so_with_its_reserves():
     """The verdict asks the upper bound against the soft limit; the safety factor is the limit over the prediction."""
-    found = forecast(
-        MEASURED, 1_000, Limits.resolve(session="1h"), Interval(2.0, 0.9, calibrated=True, pairs=9)
-    )
+    found = forecast(MEASURED, 1_000, Limits.resolve(session="1h"), intervals(2.0))
     predicted = predicted_s(MEASURED, 1_000)
     assert (found["verdict"], found["limit_s"]) == ("fit", 3_600)
-    assert (found["low_s"], found["high_s"]) == (predicted / 2, predicted * 2)
+    assert (found["low_s"], found["high_s"]) == pytest.approx((predicted / 2, predicted * 2))
     assert found["safety_factor"] == pytest.approx(3_600 / predicted)
     assert (found["log_lines"], found["log_bytes"]) == (100, 10_000)
     assert found["disk_bytes"] == 2 * (1_000 + 2_000 + 2 * (10_000 + 100 * 500))
@@ -97,7 +106,7 @@ def test_the_verdict_is_fit_reduce_or_split(share, verdict):
     full, reduced, split = found["options"]
     assert (full["timesteps"], full["sessions"]) == (10_000, 1)
     assert reduced["timesteps"] == (
-        5_000 if verdict == "fit" else largest_that_fits(MEASURED, 10_000, soft_s)
+        5_000 if verdict == "fit" else largest_that_fits(lambda n: predicted_s(MEASURED, n), soft_s)
     )
     assert reduced["predicted_s"] <= soft_s
     assert split["sessions"] >= 2
@@ -111,7 +120,7 @@ def test_a_width_of_the_interval_makes_a_verdict_careful():
     soft_s = 1.5 * predicted_s(MEASURED, 10_000)
     limits = Limits(soft_s, soft_s * 1.1)
     assert forecast(MEASURED, 10_000, limits, EXACT)["verdict"] == "fit"
-    wide = forecast(MEASURED, 10_000, limits, Interval(2.0, 0.9, calibrated=True, pairs=9))
+    wide = forecast(MEASURED, 10_000, limits, intervals(2.0))
     assert wide["verdict"] == "split"
     assert wide["options"][1]["predicted_s"] * 2 <= soft_s
 
@@ -189,11 +198,67 @@ def test_lines_of_the_log_come_with_steps_with_evaluations_or_once():
 
 
 def test_the_largest_that_fits_fits_and_one_more_does_not():
-    """Found by bisection, between nothing and everything."""
-    limit_s = predicted_s(MEASURED, 777) + 1e-9
-    assert largest_that_fits(MEASURED, 10_000, limit_s) == 777
-    assert largest_that_fits(MEASURED, 700, limit_s) == 700
-    assert largest_that_fits(MEASURED, 10_000, 1.0) == 0
+    """Found by bisection: nothing, everything that was asked for, or without an end where steps take no time."""
+    takes_s = lambda steps: predicted_s(MEASURED, steps)  # noqa: E731
+    limit_s = takes_s(777) + 1e-9
+    assert largest_that_fits(takes_s, limit_s) == largest_that_fits(takes_s, limit_s, 10_000) == 777
+    assert largest_that_fits(takes_s, limit_s, 700) == 700
+    assert largest_that_fits(takes_s, 1.0) == 0
+    assert largest_that_fits(lambda _: 1.0, 2.0) is None
+
+
+def test_the_most_steps_that_fit_are_told_whatever_was_asked_for():
+    """With a factor of two it is as many steps as take half the soft limit."""
+    found = forecast(MEASURED, 10, Limits(1_000.0, 1_100.0), intervals(2.0))
+    assert (
+        predicted_s(MEASURED, found["largest_fit"]) <= 500.0 < predicted_s(MEASURED, found["largest_fit"] + 1)
+    )
+
+
+def test_cpu_seconds_are_forecast_like_wall_time():
+    """A phase that computes half of its time is forecast to compute for half of it; one without a reading for none."""
+    phases = [row | {"cpu_s": row["total_s"] / 2} for row in TIMING["phases"] if row["name"] != "setup"]
+    halved = Measurement.from_json(TIMING | {"phases": phases})
+    assert predicted_cpu_s(halved, 1_000) == pytest.approx(predicted_s(halved, 1_000) / 2)
+    assert predicted_cpu_s(MEASURED, 1_000) == 0.0
+    found = forecast(halved, 1_000, Limits.resolve(), EXACT)
+    assert found["predicted_cpu_s"] == predicted_cpu_s(halved, 1_000)
+
+
+def windows(phase: str, *means: float) -> list[dict[str, tuple[float, float]]]:
+    """Stretches of a quick test in which ten units of one phase took so long each, in seconds."""
+    return [{phase: (10.0, 10.0 * mean)} for mean in means]
+
+
+def test_a_drift_stretches_the_interval_to_the_later_pace():
+    """A rollout that slows from 1 to 3 has a later pace of 1.5 times its mean: the upper bound reaches to that."""
+    drifting = replace(MEASURED, windows=windows("rollout", *[1.0, 1.01] * 2, *[3.0, 3.03] * 2))
+    row = next(row for row in phase_forecast(drifting, 1_000) if row["name"] == "rollout")
+    assert row["drift"] == pytest.approx(3.0, rel=1e-6)
+    low_s, high_s = bounds(drifting, 1_000, intervals(2.0).run())
+    assert low_s == pytest.approx(predicted_s(MEASURED, 1_000) / 2)
+    assert high_s == pytest.approx(2 * (predicted_s(MEASURED, 1_000) + 0.5 * row["total_s"]))
+
+
+def test_a_phase_has_the_interval_of_its_own_history():
+    """Rollouts were half as long again in nine runs, and updates are not in any of them."""
+    pair = Pair(
+        "n", "here", 10.0, 10.0, "2026-01-01", phases={"rollout": (4.0, 6.0), "evaluate": (0.01, 0.04)}
+    )
+    found = forecast(MEASURED, 1_000, Limits.resolve(), Intervals("here", [pair] * 9, []))
+    rows = {row["name"]: row for row in found["phases"]}
+    assert rows["rollout"]["high_s"] == pytest.approx(1.5 * rows["rollout"]["total_s"])
+    assert rows["rollout"]["low_s"] == pytest.approx(rows["rollout"]["total_s"] / 1.5)
+    assert rows["update"]["high_s"] is rows["evaluate"]["high_s"] is None
+
+
+def test_a_gpu_session_costs_quota_and_one_without_costs_none():
+    """Kaggle grants 30 hours a week, used or idle: 45 h at most are one and a half weeks, so two."""
+    found = forecast(MEASURED, 1_000, Limits.resolve(), EXACT, "tesla-t4x2")["gpu_quota"]
+    assert found["hours"] == pytest.approx(predicted_s(MEASURED, 1_000) / 3_600)
+    assert forecast(MEASURED, 1_000, Limits.resolve(), EXACT)["gpu_quota"]["high_hours"] == 0.0
+    quota = gpu_quota("tesla-t4", 30 * 3_600.0, 45 * 3_600.0)
+    assert (quota["share"], quota["weeks"], quota["weekly_hours"]) == (1.5, 2, 30.0)
 
 
 def test_a_forecast_of_nothing_is_refused():

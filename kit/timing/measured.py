@@ -1,0 +1,56 @@
+"""What a quick test measured, as timing.json holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kit.errors import UsageError
+from kit.timing.plan import RunPlan
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Phases by name with count, wall and CPU seconds; log and disk; and the plan of the full run.
+
+    ``windows`` are units and seconds of each phase in some stretches of it, one after the other.
+    """
+
+    timesteps: int
+    phases: Mapping[str, Mapping[str, float]]
+    plan: RunPlan
+    log_lines: float
+    log_bytes: float
+    checkpoint_cost_s: float
+    disk_fixed_bytes: float
+    disk_per_step_bytes: float
+    checkpoint_base_bytes: float
+    log_fixed_lines: float = 0.0
+    log_fixed_bytes: float = 0.0
+    windows: Sequence[Mapping[str, Sequence[float]]] = ()
+
+    @classmethod
+    def from_json(cls, timing: Mapping[str, Any]) -> Measurement:
+        """Read it from timing.json.
+
+        Raises:
+            UsageError: the quick test measured nothing that a forecast could be made from.
+        """
+        measured = timing.get("measured") or {}
+        phases: dict[str, dict[str, float]] = {str(row["name"]): row for row in timing.get("phases", [])}
+        if (
+            not measured
+            or not measured.get("timesteps")
+            or not any(row["total_s"] > 0 for row in phases.values())
+        ):
+            raise UsageError("There is no quick test to forecast from: run `quick-test` first.")
+        apart = ("timesteps", "plan", "windows")
+        rest = {name: float(value) for name, value in measured.items() if name not in apart}
+        windows = tuple(measured.get("windows", ()))
+        plan = RunPlan.from_json(measured["plan"])
+        return cls(int(measured["timesteps"]), phases, plan, **rest, windows=windows)
+
+    def counts(self) -> dict[str, float]:
+        """Units of each phase in the quick test."""
+        return {name: float(row["count"]) for name, row in self.phases.items()}

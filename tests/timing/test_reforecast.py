@@ -1,0 +1,70 @@
+"""The forecast under way, against numbers worked out by hand."""
+
+import pytest
+
+from kit.timing.measured import Measurement
+from kit.timing.plan import RunPlanner
+from kit.timing.reforecast import Reforecast
+from tests.timing.test_forecast import TIMING
+
+
+def row(name: str, count: float, total_s: float) -> dict[str, float | str]:
+    """A row as PhaseTimer gives it."""
+    return {"name": name, "count": count, "total_s": total_s}
+
+
+def planner() -> RunPlanner:
+    """A run that rolls out and updates at every step, evaluates two episodes every hundred, and tests five at last."""
+    made = RunPlanner()
+    made.units("rollout", per_step=1.0)
+    made.rate("update", of="rollout")
+    made.repeats("evaluate", 2, every=100)
+    made.units("test", fixed=5)
+    return made
+
+
+def test_without_anything_measured_there_is_no_forecast():
+    """Nor with a plan alone: a number made from nothing would be shown as if it were one."""
+    assert Reforecast().remaining_s(planner().plan, 0, 1_000) is None
+
+
+def test_what_is_to_come_is_counted_at_the_pace_of_this_session():
+    """600 steps at 2 + 4 ms, and six of the ten evaluations of two episodes at 1 s; tests were never measured."""
+    forecast = Reforecast()
+    forecast.update([row("rollout", 400, 0.8), row("update", 400, 1.6), row("evaluate", 8, 8.0)])
+    found = forecast.remaining_s(planner().plan, 400, 1_000)
+    assert found == pytest.approx(600 * 0.006 + 12 * 1.0)
+
+
+def test_what_keeps_the_run_safe_goes_on_in_the_same_share():
+    """A checkpoint of 0.1 s in 2 s of training makes the rest a twentieth longer."""
+    forecast = Reforecast()
+    forecast.update([row("setup", 1, 9.0), row("rollout", 100, 2.0), row("checkpoint", 1, 0.1)])
+    plan = RunPlanner()
+    plan.units("rollout", per_step=1.0)
+    assert forecast.remaining_s(plan.plan, 100, 200) == pytest.approx(2.0 * 1.05)
+
+
+def test_what_an_earlier_session_did_is_not_to_come_again():
+    """Four of the five tests were done before: one is left."""
+    forecast = Reforecast()
+    plan = RunPlanner()
+    plan.units("test", fixed=5)
+    forecast.update([row("test", 1, 3.0)], earlier=[row("test", 3, 1.0)])
+    assert forecast.remaining_s(plan.plan, 1_000, 1_000) == pytest.approx(3.0)
+
+
+def test_the_quick_test_counts_until_the_run_has_done_as_much_itself():
+    """200 rollouts at 20 ms were measured: with 100 of this run at 50 ms both count, with 300 its own alone."""
+    forecast = Reforecast(Measurement.from_json(TIMING))
+    plan = RunPlanner()
+    plan.units("rollout", per_step=1.0)
+    plan.rate("update", of="rollout")
+    end_s = 0.5 + 5.0  # the last checkpoint, and finalising
+    forecast.update([row("rollout", 100, 5.0), row("update", 200, 4.0), row("evaluate", 10, 15.0)])
+    found = forecast.remaining_s(plan.plan, 100, 1_000)
+    rollout_s, update_s, evaluations_s = 9.0 / 300, 12.0 / 600, (1.0 + 0.01 * 1_000 - 10) * 1.5
+    assert found == pytest.approx(900 * (rollout_s + 2 * update_s) + evaluations_s + end_s)
+    forecast.update([row("rollout", 300, 15.0), row("update", 600, 12.0), row("evaluate", 11, 16.5)])
+    found = forecast.remaining_s(plan.plan, 300, 1_000)
+    assert found == pytest.approx(700 * (0.05 + 2 * 0.02) + end_s)
