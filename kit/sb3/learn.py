@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 from copy import copy, deepcopy
 from functools import partial
 from typing import Any, cast
@@ -177,7 +178,9 @@ def _plan(session: TrainingSession, model: BaseAlgorithm, evaluation: Evaluation
         # Gradient steps must happen in it, as they do in the run: collection alone says nothing of their cost.
         session.quick_steps(starts + max(600, session.requested_timesteps // 40))
     elif isinstance(model, OnPolicyAlgorithm):
-        session.quick_steps(3 * model.n_steps * model.n_envs)
+        # Whole rollouts; where they are short, as A2C's are, the first few updates are all warm-up.
+        rollout = model.n_steps * model.n_envs
+        session.quick_steps(rollout * max(3, math.ceil(session.requested_timesteps / (40 * rollout))))
 
 
 def _stride(model: BaseAlgorithm) -> int:
