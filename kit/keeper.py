@@ -208,6 +208,7 @@ class Keeper:
         return {
             **step,
             "still_to_do": to_do,
+            "cpu_s": round(sum(float(row["cpu_s"]) for row in self.phases()), 3),
             "total_timesteps": session.total_timesteps,
             "requested_timesteps": session.requested_timesteps,
             "exact": session.exact,

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from kit.session import TrainingSession
 
 
+QUICK_S = 60.0
+"""How long a quick test of a loop takes at most, seconds: its steps are alike, and it has no schedule to go through."""
+
 __all__ = ["OwnLoop", "Stateful"]
 
 
@@ -52,10 +55,13 @@ class OwnLoop:
         inspection = LoopInspection.of(session, self._registered)
         session.planner.units("rollout", per_step=1.0)
         session.timer.switch("rollout")
-        step = session.step
+        step, began_s = session.step, session.clock.monotonic()
         while step < session.total_timesteps:
             if not session.boundary(step, self._capture):
                 return
+            if session.quick_test and session.clock.monotonic() - began_s > QUICK_S:
+                session.quick_steps(max(1, step))
+                break
             session.log.step(step)
             yield step
             step += 1

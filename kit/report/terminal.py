@@ -97,6 +97,7 @@ def summary_text(summary: Mapping[str, Any], run_dir: str) -> str:
     forecast = summary.get("forecast")
     if forecast and summary["status"] == "complete" and not summary.get("quick_test"):
         lines.append(forecast_against_actual(forecast, summary["elapsed_s"]))
+        lines += cpu_against_actual(forecast, summary)
     to_do = summary.get("still_to_do")
     if to_do and summary.get("resumable") and not summary.get("quick_test"):
         between = f"{_time(to_do['low_s'])} to {_time(to_do['high_s'])}"
@@ -121,6 +122,17 @@ def forecast_against_actual(forecast: Mapping[str, Any], actual_s: float) -> str
         f"forecast {_time(predicted)} ({_time(forecast['low_s'])} to {_time(forecast['high_s'])}), "
         f"actual {_time(actual_s)}: {(actual_s / predicted - 1):+.1%}, {'inside' if inside else 'OUTSIDE'} the interval"
     )
+
+
+def cpu_against_actual(forecast: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
+    """Return a line with the CPU seconds of the training process, foretold and real, where both are known.
+
+    Wall time that grew while CPU time did not was spent waiting: for a machine that others kept busy, or for a disk.
+    """
+    predicted, actual = forecast.get("predicted_cpu_s"), summary.get("cpu_s")
+    if not predicted or not actual:
+        return []
+    return [f"CPU forecast {_time(predicted)}, actual {_time(actual)}: {actual / predicted - 1:+.1%}"]
 
 
 def results_text(results: Mapping[str, Any]) -> str:

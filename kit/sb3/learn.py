@@ -30,6 +30,9 @@ from kit.session import TrainingSession
 
 logger = logging.getLogger(__name__)
 
+QUICK_STEPS = 50_000
+"""The most environment steps of a quick test, past those that only collect."""
+
 
 def learn(
     session: TrainingSession,
@@ -176,11 +179,16 @@ def _plan(session: TrainingSession, model: BaseAlgorithm, evaluation: Evaluation
         ) / (model.replay_buffer.buffer_size * model.n_envs)
         session.planner.checkpoint(bytes_per_step=bytes_each, up_to_steps=model.buffer_size)
         # Gradient steps must happen in it, as they do in the run: collection alone says nothing of their cost.
-        session.quick_steps(starts + max(600, session.requested_timesteps // 40))
+        session.quick_steps(starts + max(600, _quick_share(session)))
     elif isinstance(model, OnPolicyAlgorithm):
         # Whole rollouts; where they are short, as A2C's are, the first few updates are all warm-up.
         rollout = model.n_steps * model.n_envs
-        session.quick_steps(rollout * max(3, math.ceil(session.requested_timesteps / (40 * rollout))))
+        session.quick_steps(rollout * max(3, math.ceil(_quick_share(session) / rollout)))
+
+
+def _quick_share(session: TrainingSession) -> int:
+    """Return a fortieth of the run's steps, but no more than QUICK_STEPS: they tell the mean of any longer run."""
+    return min(session.requested_timesteps // 40, QUICK_STEPS)
 
 
 def _stride(model: BaseAlgorithm) -> int:
