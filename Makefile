@@ -9,7 +9,7 @@ KAGGLE := .venv-kaggle
 RUN = runs/traffic_signal-$(basename $(notdir $(SCENARIO)))
 SETTINGS = --set scenario=$(SCENARIO) --set algorithm=$(ALGORITHM) --set total_timesteps=$(STEPS)
 
-.PHONY: setup drill train test test-slow test-kaggle bench lint format tree check clean
+.PHONY: setup drill train test test-slow test-kaggle bench bench-forecast lint format tree check clean
 
 setup: $(VENV)/.ready
 
@@ -45,6 +45,9 @@ $(KAGGLE)/.ready: requirements.txt requirements-sumo.txt requirements-dev.txt co
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+bench-forecast: setup  ## seventeen workloads, each tested small and then run: about an hour, on an idle machine
+	$(BIN)/python -m benchmarks.forecast
 
 lint: setup
 	$(BIN)/python -m ruff format --check .

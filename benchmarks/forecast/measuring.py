@@ -44,7 +44,10 @@ class Bench:
     share: float = 1.0
 
     def facts_of(self, workload: Workload) -> dict[str, Any]:
-        """Measure a workload, write its facts, and return them; ``failure`` says what went wrong, else it is None."""
+        """Measure a workload, write its facts, and return them; ``failure`` says what went wrong, else it is None.
+
+        ``load`` is the machine's load average over a minute, before and after.
+        """
         timesteps = max(1, round(self.share * workload.timesteps))
         today = datetime.datetime.now(datetime.UTC).date().isoformat()
         facts: dict[str, Any] = {
@@ -52,6 +55,7 @@ class Bench:
             "timesteps": timesteps,
             "date": today,
             "machine": this_machine(),
+            "load": [os.getloadavg()[0]],
         }
         with self._room(workload.name) as room:
             try:
@@ -59,6 +63,7 @@ class Bench:
                 facts["failure"] = None
             except MeasuringError as error:
                 facts["failure"] = str(error)
+        facts["load"].append(os.getloadavg()[0])
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / f"{workload.name}.json").write_text(json.dumps(facts, indent=1) + "\n")
         return facts
@@ -119,8 +124,11 @@ class Bench:
         return subprocess.run(words, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
 
     def warm(self, workload: Workload, timesteps: int) -> None:
-        """Test a workload and forget it, so that what a machine keeps from the first time on (compiled code, the list
-        of fonts, files in memory) is in nobody's figures."""  # noqa: D205, D209
+        """Test a workload and forget it.
+
+        What a machine keeps from the first time on (compiled code, the list of fonts, files in memory) is then in
+        nobody's figures.
+        """
         with self._room("warm") as room:
             self._command("quick-test", workload.name, timesteps, room, room / "run-quick")
 

@@ -109,7 +109,7 @@ TABLE: tuple[Workload, ...] = (
     AgentWorkload("td3-pendulum-large", "TD3", "pendulum", DEEP, 23_000, settings=TD3_SETTINGS),
     AgentWorkload("ppo-varying", "PPO", "varying", SMALL, 2_800_000, 16, SIGNAL_PPO, 4),
     AgentWorkload("dqn-cartpole-large", "DQN", "cartpole", DEEP, 230_000, settings=CARTPOLE_DQN),
-    AgentWorkload("ppo-slow-plate", "PPO", "plate", SMALL, 11_500, 1, {"n_steps": 64, "n_epochs": 4}, 1),
+    AgentWorkload("ppo-slow-plate", "PPO", "plate", SMALL, 22_000, 1, {"n_steps": 64, "n_epochs": 4}, 1),
     AgentWorkload("sac-pendulum-large", "SAC", "pendulum", WIDE, 25_000, settings=SAC_SETTINGS),
     LoopWorkload("loop-transformer", "transformer", 2_800, 128, 16),
     AgentWorkload("dqn-varying", "DQN", "varying", SMALL, 160_000, 4, SIGNAL_DQN, 4),
