@@ -115,7 +115,7 @@ TABLE: tuple[Workload, ...] = (
     AgentWorkload("dqn-varying", "DQN", "varying", SMALL, 160_000, 4, SIGNAL_DQN, 4),
     AgentWorkload("ppo-pendulum-small", "PPO", "pendulum", SMALL, 320_000, settings=PENDULUM_PPO),
     AgentWorkload("td3-pendulum-small", "TD3", "pendulum", SMALL, 67_000, settings=TD3_SETTINGS),
-    AgentWorkload("dqn-cologne1", "DQN", "cologne1", SMALL, 36_000, 4, SIGNAL_DQN, 2),
+    AgentWorkload("dqn-cologne1", "DQN", "cologne1", SMALL, 60_000, 4, SIGNAL_DQN, 2),
     AgentWorkload("a2c-pendulum-large", "A2C", "pendulum", DEEP, 650_000, 4),
     AgentWorkload("ppo-cartpole-small", "PPO", "cartpole", SMALL, 520_000, 4, {"n_steps": 512}),
 )
