@@ -32,11 +32,15 @@ def forecast_text(forecast: Mapping[str, Any]) -> str:
             format_duration(round(row["total_s"], 1)),
             f"{_time(row['low_s'])} to {_time(row['high_s'])}" if row.get("low_s") is not None else "",
         )
-    options = plain_table(["option", "what", "steps", "sessions", "takes"], "llrrr")
+    options = plain_table(["option", "what", "steps", "sessions", "of", "takes"], "llrrrr")
     for row in forecast["options"]:
-        words = OPTION_WORDS[row["name"]]
         options.add_row(
-            row["name"], words, f"{row['timesteps']:,}", str(row["sessions"]), _time(row["predicted_s"])
+            row["name"],
+            OPTION_WORDS[row["name"]],
+            f"{row['timesteps']:,}",
+            str(row["sessions"]),
+            _time(row["session_s"]),
+            _time(row["predicted_s"]),
         )
     level = f"{forecast['level']:.0%} interval" if forecast["pairs"] else "no past runs: a factor of two"
     calibrated = "" if forecast["calibrated"] else ", not calibrated on this machine yet"

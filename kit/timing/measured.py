@@ -35,7 +35,8 @@ class Measurement:
         """Read it from timing.json.
 
         Raises:
-            UsageError: the quick test measured nothing that a forecast could be made from.
+            UsageError: the quick test measured nothing that a forecast could be made from, or none of what the run
+                is made of: without a gradient step its times say nothing of one that learns.
         """
         measured = timing.get("measured") or {}
         phases: dict[str, dict[str, float]] = {str(row["name"]): row for row in timing.get("phases", [])}
@@ -49,7 +50,20 @@ class Measurement:
         rest = {name: float(value) for name, value in measured.items() if name not in apart}
         windows = tuple(measured.get("windows", ()))
         plan = RunPlan.from_json(measured["plan"])
-        return cls(int(measured["timesteps"]), phases, plan, **rest, windows=windows)
+        found = cls(int(measured["timesteps"]), phases, plan, **rest, windows=windows)
+        found._refuse_missing()
+        return found
+
+    def _refuse_missing(self) -> None:
+        """A hundred steps of collection, multiplied by 240, cost a whole night once."""
+        counts = self.counts()
+        for phase, leader in self.plan.rates.items():
+            if not counts.get(phase):
+                what = "gradient step" if phase == "update" else f"unit of {phase!r}"
+                raise UsageError(
+                    f"The quick test of {self.timesteps:,} steps contained no {what}, which the run has with every "
+                    f"{leader}: its times say nothing about it. Lower learning_starts, or give it more steps."
+                )
 
     def counts(self) -> dict[str, float]:
         """Units of each phase in the quick test."""

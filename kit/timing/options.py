@@ -39,14 +39,27 @@ def side_by_side(
 
     Every session takes ``each_s`` seconds beside its share of the work and should be forecast to take ``longest_s`` at
     most. What cannot be split, the tests after training among it, must fit into one session; else C never ends: it
-    has 0 sessions and takes None.
+    has 0 sessions and takes None. ``session_s`` is what each session takes.
     """
     total_s = predicted_s(timesteps)
     possible = each_s < longest_s and predicted_s(1) <= longest_s
     sessions = max(2, math.ceil((total_s - each_s) / (longest_s - each_s))) if possible else 0
+    reduced_s = predicted_s(reduced)
     split_s = total_s + (sessions - 1) * each_s if sessions else None
     return [
-        {"name": "A", "timesteps": timesteps, "sessions": 1, "predicted_s": total_s},
-        {"name": "B", "timesteps": reduced, "sessions": 1, "predicted_s": predicted_s(reduced)},
-        {"name": "C", "timesteps": timesteps, "sessions": sessions, "predicted_s": split_s},
+        {"name": "A", "timesteps": timesteps, "sessions": 1, "predicted_s": total_s, "session_s": total_s},
+        {
+            "name": "B",
+            "timesteps": reduced,
+            "sessions": 1,
+            "predicted_s": reduced_s,
+            "session_s": reduced_s,
+        },
+        {
+            "name": "C",
+            "timesteps": timesteps,
+            "sessions": sessions,
+            "predicted_s": split_s,
+            "session_s": split_s / sessions if split_s else None,
+        },
     ]

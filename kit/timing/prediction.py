@@ -13,7 +13,7 @@ from kit.harness.gpu import gpu_kind
 from kit.harness.platform import machine
 from kit.harness.provenance import machine_kind
 from kit.harness.run_folder import RunFolder
-from kit.harness.summary import read_json
+from kit.harness.summary import COMPLETE, read_json
 from kit.timing.forecast import forecast
 from kit.timing.history import read_pairs, shipped_pairs
 from kit.timing.interval import Intervals
@@ -43,12 +43,13 @@ def forecast_of(folder: RunFolder, timesteps: int | None, limits: Limits) -> dic
     It is one for the kind of machine that the quick test ran on, whichever this is.
 
     Raises:
-        UsageError: there is no finished quick test in the folder, or ``timesteps`` is less than 1.
+        UsageError: there is no quick test in the folder that came to its end and measured what the run is made of, or
+            ``timesteps`` is less than 1.
     """
     run = read_json(folder.run_json)
     if not run:
         raise UsageError(f"{folder.root} is not a run folder: it has no run.json.")
-    measured = Measurement.from_json(read_json(folder.timing))
+    measured = _measured(folder)
     kind = run.get("machine_kind") or this_machine()
     total = int(run["requested_timesteps"]) if timesteps is None else timesteps
     return forecast(measured, total, limits, intervals_here(kind), kind.rpartition("gpu:")[2])
@@ -74,9 +75,20 @@ def measured_beside(folder: RunFolder, config: Mapping[str, Any]) -> Measurement
         )
         return None
     try:
-        return Measurement.from_json(read_json(beside.timing))
+        return _measured(beside)
     except UsageError:
         return None
+
+
+def _measured(folder: RunFolder) -> Measurement:
+    """Return what a finished quick test measured; raises UsageError where it failed, or measured nothing."""
+    summary = read_json(folder.summary)
+    if summary and summary.get("status") != COMPLETE:
+        raise UsageError(
+            f"The quick test in {folder.root} is {summary.get('status')} ({summary.get('reason')}): nothing can be "
+            "forecast from it. Mend that and run `quick-test` again."
+        )
+    return Measurement.from_json(read_json(folder.timing))
 
 
 def forecast_of_quick_test(

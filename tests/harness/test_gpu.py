@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kit.harness import gpu
-from kit.harness.gpu import GpuMemory, GpuWatch, from_command, from_library
+from kit.harness.gpu import GpuMemory, GpuWatch, from_command, from_library, kind_of
 
 
 @pytest.fixture
@@ -56,3 +56,13 @@ def test_the_library_reads_a_device():
     found = read()
     assert found
     assert all(isinstance(one, GpuMemory) and 0 < one.used_bytes <= one.total_bytes for one in found)
+
+
+def test_machines_are_told_apart_by_their_devices(command):
+    """Kaggle's two cards are another kind of machine than one of them; none is a kind as well."""
+    answer(command, 'echo "Tesla T4"; echo "Tesla T4"')
+    assert kind_of(gpu._names_from_command()) == "tesla-t4x2"
+    answer(command, 'echo "NVIDIA H200"')
+    assert kind_of(gpu._names_from_command()) == "h200"
+    answer(command, "exit 9")
+    assert kind_of(gpu._names_from_command()) == "none"

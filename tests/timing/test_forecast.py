@@ -1,6 +1,7 @@
 """The forecast's arithmetic against numbers worked out by hand, and what it is asked without a quick test."""
 
 import json
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -112,7 +113,7 @@ def test_the_verdict_is_fit_reduce_or_split(share, verdict):
     assert split["sessions"] >= 2
     each_s = ONCE_S + 0.5  # and a checkpoint at the end of each
     assert split["predicted_s"] == pytest.approx(full["predicted_s"] + (split["sessions"] - 1) * each_s)
-    assert split["predicted_s"] / split["sessions"] <= soft_s
+    assert split["session_s"] == split["predicted_s"] / split["sessions"] <= soft_s
 
 
 def test_a_width_of_the_interval_makes_a_verdict_careful():
@@ -268,6 +269,38 @@ def test_a_forecast_of_nothing_is_refused():
     for timing in ({}, {"phases": TIMING["phases"]}, TIMING | {"phases": []}):
         with pytest.raises(UsageError, match="run `quick-test` first"):
             Measurement.from_json(timing)
+
+
+def test_a_quick_test_without_a_gradient_step_forecasts_nothing(tmp_path):
+    """Its collection multiplied is the mistake that cost a night: the error names what is missing."""
+    phases = [row | {"count": 0} if row["name"] == "update" else row for row in TIMING["phases"]]
+    with pytest.raises(UsageError, match="300 steps contained no gradient step"):
+        Measurement.from_json(TIMING | {"phases": phases})
+
+
+def test_a_quick_test_that_failed_forecasts_nothing(tmp_path):
+    """However much it measured until then; the error says how it ended."""
+    folder = RunFolder(tmp_path / "run-quick")
+    folder.create()
+    write_json(folder.run_json, {"config": {"seed": 1}, "requested_timesteps": 1_000})
+    write_json(folder.timing, TIMING)
+    write_json(folder.summary, {"status": "failed", "reason": "ValueError: boom"})
+    with pytest.raises(UsageError, match=r"run-quick is failed \(ValueError: boom\)"):
+        forecast_of(folder, None, Limits.resolve())
+    assert forecast_of_quick_test(RunFolder(tmp_path / "run"), {"seed": 1}, Limits.resolve()) is None
+
+
+def test_a_quick_test_of_another_kind_of_machine_forecasts_nothing_here(tmp_path, caplog):
+    """It is still a forecast for that kind, with the quota of its GPU; a run here is told why there is none."""
+    folder = RunFolder(tmp_path / "run-quick")
+    folder.create()
+    kind = {"machine_kind": "linux-x86_64-4cores-gpu:tesla-t4x2"}
+    write_json(folder.run_json, {"config": {"seed": 1}, "requested_timesteps": 1_000} | kind)
+    write_json(folder.timing, TIMING)
+    with caplog.at_level(logging.WARNING):
+        assert forecast_of_quick_test(RunFolder(tmp_path / "run"), {"seed": 1}, Limits.resolve()) is None
+    assert "ran on another kind of machine (linux-x86_64-4cores-gpu:tesla-t4x2" in caplog.text
+    assert forecast_of(folder, None, Limits.resolve())["gpu_quota"]["gpu"] == "tesla-t4x2"
 
 
 def test_units_of_a_plan_are_fixed_and_by_step():
