@@ -43,7 +43,7 @@ def code(source: str, name: str, *tags: str) -> dict[str, Any]:
 
 def walk_notebook(folder: Path, parameters: str = "", last: str = "session.close()") -> Path:
     """Write a notebook that walks under a session, with outputs of an earlier run in it."""
-    own = 'steps = 40  # of the walk\nseed = 1\nrate = 0.5\nuntil = 0  # break off here\nout = ""\n'
+    own = 'steps = 40  # of the walk\nseed = 1\nrate = 0.5\nuntil = -1  # break off here\nout = ""\n'
     cells = [
         {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# A walk"},
         code(own + parameters, "cell-0", "parameters"),
