@@ -72,7 +72,7 @@ def build_colab(order: ColabOrder, folder: Path) -> Path:
             "Colab's image has not got %s: install it in a cell.", ", ".join(map(str, built.missing))
         )
     raw = built.raw
-    raw["cells"][0]["source"] += "\n\nfrom kit.remote.colab import mount_drive\n\nmount_drive(use_drive)"
+    raw["cells"][0]["source"] += "\n\nfrom kit.remote.colab import mount_drive\n\n_ = mount_drive(use_drive)"
     raw["cells"].insert(0, _cell("code", "training-kit-drive", _CHOICE))
     if order.repository:
         raw["cells"].insert(0, _cell("markdown", "training-kit-badge", badge(order)))
