@@ -98,15 +98,7 @@ def run_as_kaggle_does(
     """Execute a notebook by papermill in an empty folder; the executed one is ``working.ipynb`` beside it."""
     working.mkdir(parents=True, exist_ok=True)
     output = working.with_suffix(".ipynb")
-    command = [
-        sys.executable,
-        "-m",
-        "papermill",
-        str(notebook),
-        str(output),
-        "-k",
-        "python3",
-        "--no-progress-bar",
-    ]
+    command = [python, "-m", "papermill", str(notebook), str(output), "-k", "python3"]
+    command.append("--no-progress-bar")
     environment = bare_environment(working.parent, **more)
     return subprocess.run(command, cwd=working, env=environment, capture_output=True, text=True, check=False)
