@@ -41,13 +41,21 @@ def forecast_of(folder: RunFolder, timesteps: int | None, limits: Limits) -> dic
     return forecast(measured, total, limits, interval)
 
 
+def quick_test_beside(folder: RunFolder, config: Mapping[str, Any]) -> RunFolder | None:
+    """Return the folder of the quick test beside ``folder``, or None where none of these settings is there."""
+    beside = quick_folder(folder)
+    there = read_json(beside.run_json)
+    if not there or differences(there.get("config", {}), describe(config)):
+        return None
+    return beside
+
+
 def forecast_of_quick_test(
     folder: RunFolder, config: Mapping[str, Any], limits: Limits
 ) -> dict[str, Any] | None:
     """Return the forecast of the quick test beside ``folder``, or None where none of these settings is there."""
-    beside = quick_folder(folder)
-    there = read_json(beside.run_json)
-    if not there or differences(there.get("config", {}), describe(config)):
+    beside = quick_test_beside(folder, config)
+    if beside is None:
         return None
     try:
         return forecast_of(beside, None, limits)

@@ -117,6 +117,25 @@ class Limit(gymnasium.Wrapper):  # type: ignore[type-arg]
         return observed, reward, terminated or truncated, False, info
 
 
+class CutAt(gymnasium.Wrapper):  # type: ignore[type-arg]
+    """CartPole cut off after so many steps, which it tells nobody."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__(cart())
+        self._most, self._taken = steps, 0
+
+    def reset(self, **how: Any) -> Any:
+        """Begin to count."""
+        self._taken = 0
+        return self.env.reset(**how)
+
+    def step(self, action: Any) -> Any:
+        """Take it, and cut the episode off."""
+        observed, reward, terminated, truncated, info = self.env.step(action)
+        self._taken += 1
+        return observed, reward, terminated, truncated or self._taken >= self._most, info
+
+
 class Fallen(gymnasium.Wrapper):  # type: ignore[type-arg]
     """A pole that has fallen is told as a time limit."""
 
