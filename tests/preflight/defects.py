@@ -78,10 +78,10 @@ def clipped() -> Any:
 
 
 class Rewarded(gymnasium.RewardWrapper):  # type: ignore[type-arg]
-    """CartPole with another reward."""
+    """CartPole, or another environment, with another reward."""
 
-    def __init__(self, value: float) -> None:
-        super().__init__(cart())
+    def __init__(self, value: float, env: Any = None) -> None:
+        super().__init__(env or cart())
         self.value = value
 
     def reward(self, reward: Any) -> float:
@@ -92,8 +92,8 @@ class Rewarded(gymnasium.RewardWrapper):  # type: ignore[type-arg]
 class Deaf(gymnasium.Wrapper):  # type: ignore[type-arg]
     """Does not listen; with ``echo`` it shows the action all the same, in the first component."""
 
-    def __init__(self, echo: bool = False) -> None:
-        super().__init__(cart())
+    def __init__(self, echo: bool = False, env: Any = None) -> None:
+        super().__init__(env or cart())
         self.echo = echo
 
     def step(self, action: Any) -> Any:

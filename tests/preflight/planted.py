@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 from kit.harness.deadline import Limits
@@ -63,6 +63,14 @@ def quick_test_here(notebook: Path, out: Path, **values: Any) -> dict[str, Findi
     summary = read_json(launching.folder.summary)
     found = findings_of(launching, summary, "", Limits())
     return {finding.name: finding for finding in found}
+
+
+class QuickTest(NamedTuple):
+    """A quick test that was run: of which notebook, in which folder, and what the checks saw."""
+
+    notebook: Path
+    folder: Path
+    found: dict[str, Finding]
 
 
 def failed(found: dict[str, Finding]) -> list[str]:

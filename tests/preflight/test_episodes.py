@@ -13,8 +13,11 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecFram
 import validation_cli
 from kit.errors import PreflightError
 from kit.harness.clock import SYSTEM_CLOCK
+from kit.harness.run_folder import RunFolder
+from kit.harness.summary import read_json
 from kit.preflight.check import FAIL, NOTE, PASS
 from kit.preflight.episodes import EpisodesSeen, Lengths, horizon_of_evaluation, look_at_lengths
+from kit.preflight.live_record import read_live
 from kit.sb3.declared_horizon import declared_horizons
 from kit.sb3.entrance import goes_beyond
 from kit.sb3.episode_watch import EpisodeWatch
@@ -152,11 +155,21 @@ def test_a_full_run_with_another_horizon_than_its_quick_test_is_not_begun(tmp_pa
     assert not (tmp_path / "run/run.json").exists()
 
 
+def test_a_run_like_its_quick_test_begins_and_is_not_looked_at(healthy):
+    """Nothing is refused; the checks belong to the quick test, and the run pays nothing for them."""
+    folder = healthy.folder.with_name("run")
+    notebook_here(healthy.notebook, folder)
+    assert read_json(folder / "summary.json")["status"] == "complete"
+    assert read_live(RunFolder(folder)) == []
+    assert "preflight" not in {row["name"] for row in read_json(folder / "timing.json")["phases"]}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "made", ["defects.cart", "lambda: defects.CutAt(8)"], ids=["declared", "not declared"]
 )
-def test_a_run_like_its_quick_test_begins_and_trains_as_without_one(tmp_path, made):
-    """Comparing their horizons, or playing beyond the quick test's, refuses nothing and changes no byte of the rows."""
+def test_a_run_beside_its_quick_test_trains_as_it_would_without(tmp_path, made):
+    """Comparing horizons, or playing beyond the quick test's, changes no byte of the rows."""
     total = ("total_timesteps = 24_000", "total_timesteps = 128")
     notebook = plant(LEARNS, tmp_path, total, ("make_env = defects.cart", f"make_env = {made}"))
     quick_test_here(notebook, tmp_path / "run-quick")
