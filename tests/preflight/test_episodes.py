@@ -132,10 +132,16 @@ def test_playing_shows_whether_an_episode_goes_beyond_a_limit():
 
 def test_a_short_quick_test_is_told_from_what_it_trained_on(tmp_path):
     """No cell says quick_test, and no attribute: cut off at 8, where 500 are declared and evaluated, fails by name."""
-    notebook = plant(LEARNS, tmp_path, (OPENED, f"{HIDDEN}\n{OPENED}"))
-    found = quick_test_here(notebook, tmp_path / "run-quick")
+    found = quick_test_here(plant(LEARNS, tmp_path, (OPENED, f"{HIDDEN}\n{OPENED}")), tmp_path / "run-quick")
     assert failed(found) == [NAME]
     assert "cut off after 8 steps" in found[NAME].saw
+
+
+@pytest.mark.slow
+def test_a_full_run_beyond_an_undeclared_limit_is_not_begun(tmp_path):
+    """Where nothing declares what the quick test was cut off at, playing beyond it shows the difference."""
+    notebook = plant(LEARNS, tmp_path, (OPENED, f"{HIDDEN}\n{OPENED}"))
+    quick_test_here(notebook, tmp_path / "run-quick")
     with pytest.raises(
         PreflightError, match=f"{NAME}: An episode of this run's environment goes on beyond step 8"
     ):
