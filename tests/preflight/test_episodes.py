@@ -25,6 +25,7 @@ from kit.traffic.scenarios import load_scenario
 from tests.preflight import defects
 from tests.preflight.planted import LEARNS, failed, notebook_here, plant, quick_test_here
 from tests.sb3.environments import Drift
+from tests.traffic.sumo_installed import needs_sumo
 
 pytestmark = pytest.mark.usefixtures("_undrawn")
 
@@ -98,12 +99,17 @@ def test_lengths_of_episodes_by_hand():
         (lambda: load_scenario("balanced").make_vec_env(2, 0), {"horizon_decisions": 240}),
         (lambda: DummyVecEnv([Drift]), {}),
         pytest.param(
+            lambda: load_scenario("cologne1").make_vec_env(1, 0),
+            {"horizon_decisions": 240},
+            marks=[pytest.mark.slow, needs_sumo],
+        ),
+        pytest.param(
             lambda: SubprocVecEnv([defects.cart], start_method="fork"),
             {"_max_episode_steps": 500},
             marks=pytest.mark.slow,
         ),
     ],
-    ids=["time limit", "stack", "batch", "none", "processes"],
+    ids=["time limit", "stack", "batch", "none", "city", "processes"],
 )
 def test_a_horizon_is_found_wherever_it_is_declared(made, names):
     """In a time limit, a specification or an attribute, through wrappers; nothing is made up where there is none."""
