@@ -137,10 +137,14 @@ def unexplained_limit(seen: EpisodesSeen) -> int:
 def horizon_of_evaluation(results: Mapping[str, Any]) -> int:
     """Return the one length, in steps, that results.json gives every episode of the evaluation; 0 where it does not."""
     evaluation = results.get("evaluation")
-    if not isinstance(evaluation, Mapping):
-        return 0
-    found = {len(series.get("time_s", ())) for series in evaluation.get("series", ())}
-    for row in evaluation.get("controllers", ()):
-        for value in (row[name] for name in HORIZONS if name in row):
-            found.update(value if isinstance(value, list) else [value])
-    return int(found.pop()) if len(found) == 1 else 0
+    found = {len(one["time_s"]) for one in _rows(evaluation, "series") if isinstance(one.get("time_s"), list)}
+    for row in _rows(evaluation, "controllers"):
+        for value in (row.get(name) for name in HORIZONS):
+            found |= {each for each in (value if isinstance(value, list) else [value]) if type(each) is int}
+    return found.pop() if len(found) == 1 else 0
+
+
+def _rows(evaluation: Any, name: str) -> list[Mapping[str, Any]]:
+    """Return the objects in a list of the evaluation, which any notebook may have written; none where there is none."""
+    there = evaluation.get(name) if isinstance(evaluation, Mapping) else None
+    return [row for row in there if isinstance(row, Mapping)] if isinstance(there, list) else []

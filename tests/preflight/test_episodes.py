@@ -121,12 +121,21 @@ def test_a_horizon_is_found_wherever_it_is_declared(made, names):
 
 
 def test_the_horizon_of_an_evaluation_is_read_where_all_of_it_agrees():
-    """From the lengths of its series or a column of horizons; two that differ are none."""
+    """From the lengths of its series or a column of horizons; two that differ are none, nor is what is no number."""
     series = {"series": [{"controller": "a", "time_s": [15, 30, 45]}]}
     assert horizon_of_evaluation({"evaluation": series}) == 3
     assert horizon_of_evaluation({"evaluation": {"controllers": [{"horizons": [500, 500]}]}}) == 500
     assert horizon_of_evaluation({"evaluation": {"controllers": [{"horizon": 3}, {"horizon": 4}]}}) == 0
     assert horizon_of_evaluation({}) == 0
+    odd = {"series": [3, {"time_s": None}], "controllers": {"horizon": 3}}
+    assert horizon_of_evaluation({"evaluation": odd}) == 0
+    assert horizon_of_evaluation({"evaluation": [1]}) == 0
+    assert (
+        horizon_of_evaluation(
+            {"evaluation": {"controllers": [{"horizon": "240"}, {"horizons": [[1], None]}]}}
+        )
+        == 0
+    )
 
 
 def test_playing_shows_whether_an_episode_goes_beyond_a_limit():
