@@ -139,6 +139,7 @@ def test_the_notebook_is_healthy_without_a_defect(healthy):
     assert_healthy(healthy.found)
 
 
+@pytest.mark.slow
 def test_it_is_healthy_with_a_replay_buffer(tmp_path):
     """DQN instead: no check fails, and the buffer comes back transition by transition."""
     found = quick_test_here(plant(LEARNS, tmp_path, *DQN), tmp_path / "run", total_timesteps=2_000)
@@ -277,7 +278,7 @@ IN_A_LOOP["three"] = (
 
 
 @pytest.mark.parametrize(
-    "defect", [pytest.param(n, marks=() if n in ("still", "three") else pytest.mark.slow) for n in IN_A_LOOP]
+    "defect", [pytest.param(n, marks=() if n == "three" else pytest.mark.slow) for n in IN_A_LOOP]
 )
 def test_a_defect_in_a_loop_of_ones_own_is_named(tmp_path, defect):
     """A loop that moves or saves nothing or measures no update, and an object that does not take its state back."""
