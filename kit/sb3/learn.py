@@ -21,6 +21,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from kit.errors import IntegrityError
 from kit.harness.best import best_file, best_sums
 from kit.sb3.callback import SessionCallback
+from kit.sb3.entrance import refuse_other_episodes
 from kit.sb3.environment_trial import capture_method
 from kit.sb3.evaluation import Evaluation
 from kit.sb3.preflight import Inspection
@@ -54,6 +55,7 @@ def learn(
 
     Raises:
         ConfigMismatchError: the run folder holds a run with other settings.
+        PreflightError: the quick test beside a fresh run trained on episodes of another length.
         StorageError: checkpoints cannot be written.
     """
     asked, evaluation = evaluation, evaluation and evaluation.for_total(session.requested_timesteps)
@@ -68,6 +70,7 @@ def learn(
         torch.set_num_threads(session.options.threads)
     with session.phase("warm_up"):
         method = capture_method(make_env, session.folder.environment)
+        refuse_other_episodes(session, make_env, method)
     inspection = Inspection.of(session, make_env, method)
     make_model = partial(_make_model, algorithm, policy, session.seed, hyperparameters)
     with session.phase("warm_up", count=0):
@@ -82,7 +85,8 @@ def learn(
         _put_back(session, state, restored)
     if inspection is not None:
         evaluation = inspection.watch(model, evaluation)
-    callback = SessionCallback(session, state, evaluation, restored)
+    listening = SessionCallback if inspection is None else inspection.callback
+    callback = listening(session, state, evaluation, restored)
     remaining = session.total_timesteps - model.num_timesteps
     if remaining > 0 and not session.trained:
         horizon = _horizon(session) - model.num_timesteps
