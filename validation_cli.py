@@ -221,7 +221,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     launched = NotebookRun(launch)
     summary = launched.run()
     results = read_json(launched.folder.results) if summary["status"] == "complete" else {}
-    parts = [results_text(results)] if "evaluation" in results else []
+    parts = [text] if (text := results_text(results)) else []
     parts.append(summary_text(summary, str(launched.folder.root)))
     return {**summary, "run_dir": str(launched.folder.root)}, "\n".join(parts), _code(summary)
 

@@ -19,6 +19,10 @@ VERDICT_WORDS = {
 }
 
 
+COMPARED = {"scenario", "n_seeds", "controllers", "differences"}
+"""What an evaluation in results.json holds that is a comparison of controllers."""
+
+
 def forecast_text(forecast: Mapping[str, Any]) -> str:
     """Return the forecast: phases, total with its interval, log and disk, options and verdict."""
     phases = plain_table(["phase", "count", "mean", "total", "interval"], "lrrrr")
@@ -104,10 +108,9 @@ def summary_text(summary: Mapping[str, Any], run_dir: str) -> str:
         lines += cpu_against_actual(forecast, summary)
     to_do = summary.get("still_to_do")
     if to_do and summary.get("resumable") and not summary.get("quick_test"):
-        between = f"{_time(to_do['low_s'])} to {_time(to_do['high_s'])}"
-        lines.append(
-            f"Still to do: {_time(to_do['predicted_s'])} ({between}) and the start of another session."
-        )
+        known = to_do["low_s"] is not None
+        between = f" ({_time(to_do['low_s'])} to {_time(to_do['high_s'])})" if known else ""
+        lines.append(f"Still to do: {_time(to_do['predicted_s'])}{between} and the start of another session.")
     if summary.get("inexact_reason"):
         lines.append(f"Resume is not exact: {summary['inexact_reason']}.")
     if summary.get("resumable"):
@@ -140,10 +143,16 @@ def cpu_against_actual(forecast: Mapping[str, Any], summary: Mapping[str, Any]) 
 
 
 def results_text(results: Mapping[str, Any]) -> str:
-    """Return the comparison on test days: mean delay of each controller, the agent's difference with its interval."""
+    """Return the comparison on test days: mean delay of each controller, the agent's difference with its interval.
+
+    Empty for results of another workload.
+    """
+    evaluation = results.get("evaluation")
+    if not isinstance(evaluation, Mapping) or not evaluation.keys() >= COMPARED:
+        return ""
     table = plain_table(["controller", "delay s/veh", "queue veh", "agent minus it, s/veh (95 %)"], "lrrr")
-    differences = {row["baseline"]: row for row in results["evaluation"]["differences"]}
-    for row in results["evaluation"]["controllers"]:
+    differences = {row["baseline"]: row for row in evaluation["differences"]}
+    for row in evaluation["controllers"]:
         difference = differences.get(row["name"])
         words = (
             f"{difference['mean_s']:+.2f} ({difference['low_s']:+.2f} to {difference['high_s']:+.2f})"
@@ -156,7 +165,6 @@ def results_text(results: Mapping[str, Any]) -> str:
             f"{_mean(row['mean_queue_veh']):.1f}",
             words,
         )
-    evaluation = results["evaluation"]
     return f"{evaluation['scenario']}, {evaluation['n_seeds']} test days\n{as_text(table)}"
 
 

@@ -32,7 +32,7 @@ from kit.session import TrainingSession
 logger = logging.getLogger(__name__)
 
 QUICK_STEPS = 50_000
-"""The most environment steps of a quick test, past those that only collect."""
+"""The most environment steps of a quick test, past those that only collect, and where three rollouts are not more."""
 
 
 def learn(
@@ -77,7 +77,7 @@ def learn(
         env = vectorised(make_env, method.name)
         model = make_model(env)
     session.scaler.n_envs = env.num_envs
-    _plan(session, model, asked)
+    _plan(session, model, asked if session.quick_test else evaluation)
     state = ExactState(model, method)
     session.inexact(state.reason)
     restored = session.restore()

@@ -111,10 +111,11 @@ def forecast(
     ``largest_fit`` are the most steps whose upper bound does, None where nothing bounds them.
 
     Raises:
-        UsageError: ``timesteps`` is less than 1.
+        UsageError: ``timesteps`` is less than 1, or such a run has phases that were not measured.
     """
     if timesteps < 1:
         raise UsageError(f"timesteps must be at least 1, not {timesteps}.")
+    measured.refuse_unmeasured(timesteps)
     interval = intervals.run()
     total_s = predicted_s(measured, timesteps)
     low_s, high_s = bounds(measured, timesteps, interval)

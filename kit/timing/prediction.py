@@ -88,7 +88,9 @@ def kind_of_run(run: Mapping[str, Any]) -> str:
     """Return the kind of machine that a run.json names; of one that names none, this one's."""
     kind = run.get("machine_kind") or this_machine()
     if not isinstance(kind, str) or "gpu:" not in kind:
-        raise UsageError(f"run.json names no kind of machine, but {kind!r}. Legal: such as {this_machine()!r}.")
+        raise UsageError(
+            f"run.json names no kind of machine, but {kind!r}. Legal: such as {this_machine()!r}."
+        )
     return kind
 
 
@@ -101,12 +103,3 @@ def _measured(folder: RunFolder) -> Measurement:
             "forecast from it. Mend that and run `quick-test` again."
         )
     return Measurement.from_json(read_json(folder.timing))
-
-
-def forecast_of_quick_test(
-    folder: RunFolder, config: Mapping[str, Any], limits: Limits
-) -> dict[str, Any] | None:
-    """Return the forecast of the quick test beside ``folder``, or None where ``measured_beside`` finds none."""
-    if measured_beside(folder, config) is None:
-        return None
-    return forecast_of(quick_folder(folder), None, limits)
