@@ -85,7 +85,7 @@ class Findings:
                 "windows inside, of other workloads' interval",
                 100 * inside,
                 "%",
-                f"{COVERAGE_AIM:.0%} ± {100 * COVERAGE_GIVE:.0f} ({len(slices)} windows)",
+                f"{100 * COVERAGE_AIM:.0f} ± {100 * COVERAGE_GIVE:.0f} %, of {len(slices)} windows",
                 inside / COVERAGE_AIM,
                 within,
             ),
@@ -108,10 +108,10 @@ class Findings:
             _percent("100 steps: error, median", self._rivals("hundred_s"), "the hundred-step method"),
             _percent("naive: error, median", self._rivals("naive_s"), "set-up and end, and the mean pace of all else"),
             _percent("runs inside, of other workloads' interval", coverage(runs), f"{len(runs)} runs"),
-            Figure("runs, median high / low", median_width(runs), "×", "with what drift adds"),
+            Figure("runs, median high / low", median_width(runs), "×", "where drift is told it is in them"),
             _percent("windows inside, worst workload", coverage(self.held[least]), least),
             Figure("windows without a time", self.no_time, "windows", "left out: their ratio says nothing"),
-            Figure("drift told", len(told), "workloads", ", ".join(told) or "of none"),
+            Figure("drift told", len(told), "workloads", ", ".join(told) or "in no quick test"),
         ]  # fmt: skip
 
     def _rivals(self, name: str) -> float:
@@ -121,14 +121,14 @@ class Findings:
         found = []
         for share, held in self.ahead.items():
             median = statistics.median(abs(one.error) for one in held)
-            done = f"after {share:.0%} of the steps, what is left"
+            done = f"after {100 * share:.0f} % of the steps, what is left"
             found.append(_percent(f"{done}: error, median", median, f"{len(held)} runs"))
             found.append(_percent(f"{done}: inside", coverage(held), "other workloads' interval"))
         return found
 
 
 def _at_most(name: str, value: float, aim: float, of: str) -> Figure:
-    return Figure(name, 100 * value, "%", f"at most {aim:.0%}, {of}", value / aim, value <= aim)
+    return Figure(name, 100 * value, "%", f"at most {100 * aim:.0f} %, {of}", value / aim, value <= aim)
 
 
 def _percent(name: str, value: float, against: str) -> Figure:

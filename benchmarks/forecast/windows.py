@@ -30,7 +30,9 @@ class Window:
 
 
 def windows(measured: Measurement, timesteps: int, rows: Sequence[tuple[int, float]]) -> list[Window]:
-    """Cut a run at the rows nearest to each tenth of its steps; set-up is before the first row, the end after the last.
+    """Cut a run, between its first row and its last, at the rows nearest to each tenth of its steps.
+
+    What set-up and end take is in none of them.
 
     Fewer than SLICES come out where rows are so few that two tenths share one.
     """
@@ -41,8 +43,11 @@ def windows(measured: Measurement, timesteps: int, rows: Sequence[tuple[int, flo
 
 
 def _edges(timesteps: int, rows: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    tenths = [timesteps * number / SLICES for number in range(SLICES + 1)]
-    return sorted({min(rows, key=lambda row: abs(row[0] - tenth)) for tenth in tenths}) if rows else []
+    if not rows:
+        return []
+    tenths = [timesteps * number / SLICES for number in range(1, SLICES)]
+    inner = {min(rows, key=lambda row: abs(row[0] - tenth)) for tenth in tenths}
+    return sorted({rows[0], *inner, rows[-1]})
 
 
 def foretold_s(measured: Measurement, timesteps: int, step: int) -> float:
