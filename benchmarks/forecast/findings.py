@@ -99,7 +99,7 @@ class Findings:
         worst = max(self.outcomes, key=lambda one: abs(one.error))
         least = min(self.held, key=lambda name: coverage(self.held[name]))
         wall = max(self.outcomes, key=lambda one: one.quick_time)
-        told = [one.name for one in self.outcomes if one.drifting]
+        told = {f"{one.name} {phase}": one.drifted(phase) for one in self.outcomes for phase in one.drifting}
         cpu = statistics.median(abs(one.cpu_error) for one in self.outcomes)
         return [
             _percent("time of a quick test, largest", wall.quick_time, f"of the run ({wall.name})"),
@@ -111,7 +111,8 @@ class Findings:
             Figure("runs, median high / low", median_width(runs), "×", "where drift is told it is in them"),
             _percent("windows inside, worst workload", coverage(self.held[least]), least),
             Figure("windows without a time", self.no_time, "windows", "left out: their ratio says nothing"),
-            Figure("drift told", len(told), "workloads", ", ".join(told) or "in no quick test"),
+            Figure("drift told", len(told), "phases", ", ".join(told) or "in no quick test"),
+            Figure("drift told, and the run went that way", sum(told.values()), "phases", f"of {len(told)}"),
         ]  # fmt: skip
 
     def _rivals(self, name: str) -> float:

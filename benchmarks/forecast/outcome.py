@@ -100,6 +100,11 @@ class Outcome:
         rows = phase_forecast(self.measured, self.timesteps)
         return {row["name"]: row["drift"] for row in rows if row["drift"] is not None}
 
+    def drifted(self, phase: str) -> bool:
+        """Whether a phase that was told to drift came out on that side of its forecast."""
+        predicted_s, actual_s = self.pair.phases.get(phase, (0.0, 0.0))
+        return actual_s > predicted_s if self.drifting[phase] > 1.0 else actual_s < predicted_s
+
 
 def forecast_now(pair: Pair, measured: Measurement, timesteps: int) -> Pair:
     """Return the pair with what the kit forecasts now; it is the same one where its arithmetic is still the same."""

@@ -92,3 +92,16 @@ def test_the_phases_that_put_a_forecast_off_are_named():
     """Those worth half a percent of it, the largest first."""
     line = phase_lines([Outcome.of(facts("one", 1.2))])
     assert line == "one                  rollout +10.5% (10.0 → 12.0 s); evaluate +5.3% (5.0 → 6.0 s)\n"
+
+
+@pytest.mark.parametrize(("slower", "right"), [(1.2, True), (0.9, False)])
+def test_drift_is_held_against_the_run(slower, right):
+    """Steps that took half as long again in the later half of the quick test, and a run that did so or did not."""
+    drifted = facts("one", slower)
+    windows_seen = [{"rollout": [10, 0.1 if number < 4 else 0.15]} for number in range(8)]
+    drifted["quick"]["timing"]["measured"] = drifted["quick"]["timing"]["measured"] | {
+        "windows": windows_seen
+    }
+    one = Outcome.of(drifted)
+    assert one.drifting == {"rollout": pytest.approx(1.5)}
+    assert one.drifted("rollout") is right
