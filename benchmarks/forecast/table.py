@@ -13,6 +13,7 @@ BESIDE = (
     "error, worst",
     "100 steps: error, median",
     "naive: error, median",
+    "naive: error, worst",
     "runs inside, of other workloads' interval",
     "runs, median high / low",
 )

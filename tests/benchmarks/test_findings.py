@@ -61,6 +61,7 @@ def test_the_figures_over_all(findings):
     assert found["runs inside, of other workloads' interval"].value == pytest.approx(200 / 3)
     assert found["100 steps: error, median"].value == pytest.approx(100 * (20.9 / 8 - 1))
     assert found["naive: error, median"].value == pytest.approx(100 * (28.5 / 24 - 1))
+    assert found["naive: error, worst"].value == pytest.approx(100 * (1 - 19 / 24))
     assert found["drift told"].value == 0
 
 
