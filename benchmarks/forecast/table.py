@@ -57,7 +57,7 @@ def _cells(name: str, of: Mapping[str, Row]) -> list[str]:
 
 def _off(row: Row) -> str:
     """Return how much longer the run took than this says."""
-    return f"{1 / float(row['ratio']) - 1:+.0%}"
+    return f"{round(100 * (1 / float(row['ratio']) - 1)):+d}%"
 
 
 def _value(row: Row) -> str:
