@@ -61,7 +61,10 @@ def conformal(ratios: Iterable[float], level: float = LEVEL, *, calibrated: bool
 
 
 class Intervals:
-    """The intervals for a kind of machine, each from its own pairs once there are nine, else from the shipped ones."""
+    """The intervals for a kind of machine: by its own pairs once there are nine, before that by the shipped ones too.
+
+    The few of its own count then as well: a machine that is busier than the one of the shipped runs shows it at once.
+    """
 
     def __init__(self, machine: str, own: Sequence[Pair], shipped: Sequence[Pair]) -> None:
         self._own = [pair for pair in own if pair.machine == machine]
@@ -96,7 +99,7 @@ class Intervals:
     def _best(self, own: Sequence[float], shipped: Sequence[float], level: float) -> Interval:
         if len(own) >= FEWEST_PAIRS:
             return conformal(own, level)
-        return conformal(shipped, level, calibrated=False)
+        return conformal([*shipped, *own], level, calibrated=False)
 
 
 def _of_phase(name: str, pairs: Iterable[Pair]) -> list[float]:

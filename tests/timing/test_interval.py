@@ -26,12 +26,15 @@ def test_too_early_and_too_late_count_alike():
     assert Intervals("here", pairs(*[1.0] * 8, 2.0), []).run().factor == pytest.approx(2.0)
 
 
-def test_fewer_than_nine_fall_back_to_those_shipped():
-    """On a machine kind without nine pairs of its own the shipped ones count, and nothing is calibrated."""
+def test_fewer_than_nine_count_with_those_shipped():
+    """On a machine kind without nine pairs of its own the shipped ones count too, and nothing is calibrated."""
     own = pairs(*[1.5] * 8) + pairs(*[9.0] * 20, machine="there")
     interval = Intervals("here", own, pairs(*[1.2] * 12, machine="shipped")).run()
-    assert (interval.calibrated, interval.pairs, interval.level) == (False, 12, 0.9)
-    assert interval.factor == pytest.approx(1.2)
+    assert (interval.calibrated, interval.pairs, interval.level) == (False, 20, 0.9)
+    assert interval.factor == pytest.approx(1.5)
+    assert Intervals("here", own[:1], pairs(*[1.2] * 19)).run().factor == pytest.approx(
+        1.2
+    )  # one of twenty is no tenth
 
 
 def test_a_few_shipped_pairs_support_a_lower_level_and_none_a_guess():
