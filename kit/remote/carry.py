@@ -2,7 +2,7 @@
 
 On the other side each lies in a folder of its own, at the end of the path where the package is not installed: one of
 the image always comes before one that travelled. A package that is large, holds compiled code, or asks for something
-that the image has not, cannot travel.
+that the image has not, cannot travel; nor can one that the image has too old, since what is there is found first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from packaging.requirements import Requirement
 
-from kit.remote.image import Missing, admits, normalised, python_admitted
+from kit.remote.image import Missing, admits, image, normalised, python_admitted, surroundings
 
 LARGEST = 2_000_000
 """Bytes of a package's files: sources of that size take about a quarter of it in the notebook."""
@@ -38,7 +38,7 @@ def carry(missing: Iterable[Missing]) -> tuple[Carried, list[Missing]]:
     files: dict[str, Path] = {}
     remaining = []
     for one in missing:
-        found = _with_needs(one.name, one.wanted)
+        found = None if one.there else _with_needs(one.name, one.wanted)
         if found is None:
             remaining.append(one)
             continue
@@ -57,6 +57,8 @@ def _with_needs(name: str, wanted: str) -> list[metadata.Distribution] | None:
         key = normalised(requirement.name)
         if key in found or (key != name and admits(requirement)):
             continue
+        if key in image()["packages"]:  # too old there, and found before one that travelled
+            return None
         try:
             distribution = metadata.distribution(key)
         except metadata.PackageNotFoundError:
@@ -67,7 +69,7 @@ def _with_needs(name: str, wanted: str) -> list[metadata.Distribution] | None:
             return None
         found[key] = distribution
         needs = [Requirement(line) for line in distribution.requires or ()]
-        waiting += [need for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+        waiting += [need for need in needs if need.marker is None or need.marker.evaluate(surroundings())]
     return list(found.values())
 
 

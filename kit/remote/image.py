@@ -115,12 +115,36 @@ def python_admitted(specifier: str | None) -> bool:
     return not specifier or SpecifierSet(specifier).contains(f"{image()['python']}.0")
 
 
+def surroundings() -> dict[str, str]:
+    """Return what the markers of requirements ask for, as it is on the image: CPython on Linux, of its version."""
+    python = image()["python"]
+    return {
+        "extra": "",
+        "implementation_name": "cpython",
+        "implementation_version": f"{python}.0",
+        "os_name": "posix",
+        "platform_machine": "x86_64",
+        "platform_python_implementation": "CPython",
+        "platform_system": "Linux",
+        "python_full_version": f"{python}.0",
+        "python_version": python,
+        "sys_platform": "linux",
+    }
+
+
 def refuse_missing(missing: Iterable[Missing], attached: Iterable[str] = ()) -> None:
     """Raise MissingDependencyError where a notebook would miss packages on Kaggle and no data set is attached.
 
-    Whether an attached data set holds their wheels cannot be seen from here; the notebook says so at its start.
+    Whether an attached data set holds their wheels cannot be seen from here; the notebook says so at its start. For a
+    package that the image has too old no data set helps.
     """
     missing = list(missing)
+    if old := [str(one) for one in missing if one.there]:
+        raise MissingDependencyError(
+            f"The Kaggle image has too old what the notebook needs: {', '.join(old)} (as of {image()['as_of']}). "
+            "Nothing was pushed. No data set of wheels helps, since what the image has is found first: ask for a "
+            "version that is there, in requirements.txt, or do without the package."
+        )
     told = [str(one) for one in missing]
     if told and not list(attached):
         raise MissingDependencyError(

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from kit.errors import MissingDependencyError
 from kit.notebooks.document import Document
 from kit.remote.carry import carry
-from kit.remote.image import Missing, admits, image, missing_in_image, refuse_missing
+from kit.remote.image import Missing, admits, image, missing_in_image, refuse_missing, surroundings
 from kit.remote.imports import modules_of
 
 
@@ -96,6 +96,34 @@ def test_what_is_compiled_absent_or_too_old_here_stays_missing(one):
     carried, missing = carry([one])
     assert missing == [one]
     assert carried.files == {}
+
+
+def test_a_package_that_the_image_has_too_old_cannot_travel():
+    """The image's is found first, so a newer one would not be used; neither as what another package needs."""
+    old = Missing("rich", "rich>=13.7", "12.0")
+    carried, missing = carry([old])
+    assert missing == [old]
+    assert carried.versions == {}
+    with pytest.raises(MissingDependencyError, match=r"No data set of wheels helps.*ask for a version"):
+        refuse_missing([old], attached=["me/wheels"])
+
+
+def test_a_package_whose_need_the_image_has_too_old_cannot_travel(monkeypatch):
+    """An old gymnasium would be found before the one that stable-baselines3 asks for."""
+    monkeypatch.setitem(image()["packages"], "gymnasium", "0.1")
+    sb3 = Missing("stable-baselines3", "stable-baselines3>=2.7")
+    assert carry([sb3])[1] == [sb3]
+
+
+def test_what_a_package_needs_is_judged_by_the_images_python():
+    """A need for older Pythons only is one of this machine's, and none of the image's."""
+    older = Requirement(f"no-such-thing; python_version < '{image()['python']}'")
+    windows = Requirement("no-such-thing; sys_platform == 'win32'")
+    here = Requirement(
+        f"no-such-thing; python_version == '{image()['python']}' and platform_system == 'Linux'"
+    )
+    told = [one.marker is not None and one.marker.evaluate(surroundings()) for one in (older, windows, here)]
+    assert told == [False, False, True]
 
 
 def test_missing_packages_are_refused_with_the_way_out():
