@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ def begin(
     options: Mapping[str, Any],
     root: Path | None = None,
     clock: Clock = SYSTEM_CLOCK,
+    *,
+    needed: Iterable[str] = (),
 ) -> None:
     """Make ready for the session that the notebook will open.
 
@@ -44,16 +46,17 @@ def begin(
         options: Options for its session; limits only where it runs unattended on Kaggle.
         root: Where the kit was unpacked.
         clock: Where the time comes from.
+        needed: Requirements that the image lacks and that did not travel: wheels of them are attached.
 
     Raises:
-        MissingDependencyError: an attached wheel could not be installed.
+        MissingDependencyError: one that is needed is not attached, or could not be installed.
     """
     root = root or repository_root()
     platform = detect()
     pushed = platform.kind == "kaggle" and not platform.interactive
     for name, value in SET_AT_ONCE.items():
         os.environ.setdefault(name, value)
-    _add_to_path(root / SITE, platform)
+    _add_to_path(root / SITE, platform, needed)
     _lay_out(root / FILES, Path.cwd())
     handed = {name: value for name, value in options.items() if pushed or name not in FOR_THE_MACHINE}
     os.environ[PARAMETERS] = json.dumps(dict(parameters))
@@ -63,14 +66,14 @@ def begin(
         os.environ[BEGAN] = repr(clock.monotonic() - age_s)
 
 
-def _add_to_path(site: Path, platform: Platform) -> None:
+def _add_to_path(site: Path, platform: Platform, needed: Iterable[str]) -> None:
     """Add the packages that travelled, and attached ones, where they are not installed; for child processes too."""
     travelled = sorted(site.iterdir()) if site.is_dir() else []
     folders = [folder for folder in travelled if not is_installed(folder.name)]
-    if platform.input_root is not None and platform.input_root.is_dir():
+    if platform.kind == "kaggle" and platform.input_root is not None:
         attached = site.with_name("attached")
-        install_wheels(platform.input_root, attached)
-        folders += [attached] if attached.is_dir() else []
+        installed = install_wheels(platform.input_root, attached, needed)
+        folders += [attached] if installed else []
     known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     new = [str(folder) for folder in folders if str(folder) not in sys.path]
     sys.path += new

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import kit
@@ -48,8 +48,10 @@ def _unpack_kit(payload, sha256, name):
 """
 
 
-def first_cell(payload: Payload, parameters: Mapping[str, Any], options: Mapping[str, Any]) -> str:
-    """Return the source of the cell; ``parameters`` and ``options`` are what ``kit.remote.begin`` hands over."""
+def first_cell(
+    payload: Payload, parameters: Mapping[str, Any], options: Mapping[str, Any], needed: Sequence[str] = ()
+) -> str:
+    """Return the source of the cell; what follows ``payload`` is what ``kit.remote.begin`` is given."""
     text = "\n".join(textwrap.wrap(payload.text, _WIDTH))
     return (
         f"#@title training-kit {kit.__version__}, carried along: this cell unpacks it\n"
@@ -61,5 +63,6 @@ def first_cell(payload: Payload, parameters: Mapping[str, Any], options: Mapping
         "    sys.path.insert(0, _kit_folder)\n"
         "del _kit_payload, _unpack_kit\n\n"
         "from kit.remote.begin import begin\n\n"
-        f"begin(json.loads({json.dumps(dict(parameters))!r}), json.loads({json.dumps(dict(options))!r}))"
+        f"begin(json.loads({json.dumps(dict(parameters))!r}), json.loads({json.dumps(dict(options))!r})"
+        + (f", needed={list(needed)!r})" if needed else ")")
     )

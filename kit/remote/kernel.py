@@ -148,7 +148,8 @@ def self_contained(order: KernelOrder, settings: Settings, **also: Any) -> Built
     carried, missing = carry(missing)
     payload = pack(carried.files, {**beside, **files_named_by(everything, [Path.cwd(), root])})
     raw = _with_values(document, values)
-    raw["cells"].insert(0, _cell(first_cell(payload, values, options)))
+    needed = [one.wanted for one in missing if not one.there]
+    raw["cells"].insert(0, _cell(first_cell(payload, values, options, needed)))
     return Built(raw, tuple(missing), carried.versions)
 
 

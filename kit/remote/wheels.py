@@ -1,70 +1,186 @@
 """Wheels from attached data sets: installed beside what the image has, in a folder at the end of the path.
 
 So nothing that is installed is moved: a package of the image is found before one of these, and one that the image has
-is not installed at all. No internet is asked, and no dependency is followed: the data set holds all that is missing.
+is not installed at all. Installed is what the build found missing, with what that needs in turn, and no other wheel: an
+attached input may hold any. No internet is asked.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.tags import sys_tags
+from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 
 from kit.errors import MissingDependencyError
 
 logger = logging.getLogger(__name__)
 
 DEEPEST = 5
-MOST_FOLDERS = 2_000
+MOST_FOLDERS = 10_000
+MOST_ENTRIES = 10_000
+"""Names read of one folder: a data set of a million pictures holds no wheels."""
+
+Wheels = dict[NormalizedName, list[Path]]
 
 
-def install_wheels(inputs: Path, site: Path) -> list[str]:
-    """Install the wheels below ``inputs`` whose packages are not there yet into ``site``; return their names.
+def install_wheels(inputs: Path, site: Path, needed: Iterable[str]) -> list[str]:
+    """Install the packages ``needed`` that are not there from wheels below ``inputs``; return what was installed.
+
+    Args:
+        inputs: The attached inputs.
+        site: A folder for the path; made where something is installed.
+        needed: Requirements, such as ``libsumo>=1.20``. What their wheels need in turn is looked for too.
 
     Raises:
-        MissingDependencyError: pip refused one; says what it said.
+        MissingDependencyError: one of ``needed`` is still missing; says what was found, and what pip said.
     """
-    wheels = [wheel for wheel in _wheels_below(inputs) if not is_installed(wheel.name.partition("-")[0])]
-    if not wheels:
+    asked = [Requirement(text) for text in needed]
+    waiting = [one for one in asked if not is_installed(one.name)]
+    if not waiting:
         return []
+    wheels = _wheels_below(inputs)
+    installed: dict[str, str] = {}
+    faults: dict[str, str] = {}
+    while waiting:
+        requirement = waiting.pop(0)
+        name = canonicalize_name(requirement.name)
+        if name in installed or name in faults:
+            continue
+        wheel = _best(requirement, wheels.get(name, []))
+        fault = _no_wheel(requirement, wheels.get(name, [])) if wheel is None else _install(wheel, site)
+        if wheel is None or fault:
+            faults[name] = fault
+            continue
+        installed[name] = wheel.name
+        waiting += [one for one in _needs_of(wheel) if not is_installed(one.name)]
+    _tell(installed, faults, {canonicalize_name(one.name) for one in asked})
+    return sorted(installed)
+
+
+def _tell(installed: dict[str, str], faults: dict[str, str], asked: set[NormalizedName]) -> None:
+    if installed:
+        logger.info("Installed from the attached inputs: %s.", ", ".join(installed.values()))
+    fatal = [fault for name, fault in faults.items() if name in asked]
+    if fatal:
+        raise MissingDependencyError(f"The notebook misses packages that it needs: {'; '.join(fatal)}.")
+    for fault in faults.values():
+        logger.warning("An attached package may miss what it needs: %s.", fault)
+
+
+def _best(requirement: Requirement, wheels: list[Path]) -> Path | None:
+    """Return the newest wheel that is asked for and that this interpreter takes; of two the more specific one."""
+    ranks = {tag: -number for number, tag in enumerate(sys_tags())}
+    found = []
+    for path in wheels:
+        _, version, build, tags = parse_wheel_filename(path.name)
+        rank = max((ranks[tag] for tag in tags if tag in ranks), default=None)
+        if rank is not None and requirement.specifier.contains(version, prereleases=True):
+            found.append((version, rank, build, str(path)))
+    return Path(max(found)[-1]) if found else None
+
+
+def _no_wheel(requirement: Requirement, wheels: list[Path]) -> str:
+    there = f", only {', '.join(path.name for path in wheels[:5])}" if wheels else ""
+    python = ".".join(map(str, sys.version_info[:2]))
+    return f"{requirement}: no attached wheel for Python {python} on this machine{there}"
+
+
+def _install(wheel: Path, site: Path) -> str:
+    """Install one wheel into ``site``; returns what pip said where it refused, else nothing.
+
+    Packages share folders (``sumo`` is of two), and pip replaces or skips one that is there: so each goes into a folder
+    of its own first, which is then merged.
+    """
+    site.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-compile"]
-    done = subprocess.run(
-        [*command, "--disable-pip-version-check", "--target", str(site), *map(str, wheels)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise MissingDependencyError(
-            f"The attached wheels could not be installed ({', '.join(one.name for one in wheels)}): "
-            f"{done.stderr.strip()[-800:]}"
+    with tempfile.TemporaryDirectory(dir=site.parent) as folder:
+        done = subprocess.run(
+            [*command, "--disable-pip-version-check", "--target", folder, str(wheel)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
-    names = [wheel.name.partition("-")[0] for wheel in wheels]
-    logger.info("Installed from the attached inputs: %s.", ", ".join(names))
-    return names
+        if done.returncode != 0:
+            return f"{wheel.name} could not be installed: {done.stderr.strip()[-800:]}"
+        try:
+            shutil.copytree(folder, site, dirs_exist_ok=True)
+        except OSError as error:
+            return f"{wheel.name} could not be installed: {error}"
+    return ""
 
 
-def _wheels_below(inputs: Path) -> Iterator[Path]:
-    """Yield one wheel a package, by name, the last of several versions."""
-    found: dict[str, Path] = {}
-    for parent, folders, names in itertools.islice(os.walk(inputs), MOST_FOLDERS):
-        if len(Path(parent).relative_to(inputs).parts) >= DEEPEST:
-            folders.clear()
-        found |= {
-            name.partition("-")[0]: Path(parent, name) for name in sorted(names) if name.endswith(".whl")
-        }
-    yield from (found[name] for name in sorted(found))
+def _needs_of(wheel: Path) -> Iterator[Requirement]:
+    """Yield what a wheel says that it needs here."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        text = archive.read(names[0]).decode(errors="replace") if names else ""
+    for line in text.partition("\n\n")[0].splitlines():
+        if not line.lower().startswith("requires-dist:"):
+            continue
+        try:
+            need = Requirement(line.partition(":")[2].strip())
+        except InvalidRequirement:
+            continue
+        if need.marker is None or need.marker.evaluate({"extra": ""}):
+            yield need
+
+
+def _wheels_below(inputs: Path) -> Wheels:
+    """Return the wheels below ``inputs`` by package, looked for breadth first: no data set hides another's."""
+    found: Wheels = defaultdict(list)
+    waiting, looked_at = [(inputs, 0)], 0
+    while waiting:
+        folder, depth = waiting.pop(0)
+        looked_at += 1
+        if looked_at > MOST_FOLDERS:
+            logger.warning(
+                "%s holds more than %s folders: a wheel in the rest is not found.", inputs, MOST_FOLDERS
+            )
+            break
+        folders, names = _entries(folder, follow=depth == 0)  # an input may be mounted as a link
+        waiting += [(one, depth + 1) for one in folders if depth < DEEPEST]
+        for path in names:
+            try:
+                found[parse_wheel_filename(path.name)[0]].append(path)
+            except InvalidWheelFilename:
+                logger.warning("%s is no wheel's name.", path)
+    return found
+
+
+def _entries(folder: Path, *, follow: bool) -> tuple[list[Path], list[Path]]:
+    """Return the folders and the wheels in a folder, by name; the rest of one with too many is not looked at."""
+    folders, wheels = [], []
+    try:
+        with os.scandir(folder) as entries:
+            for number, entry in enumerate(entries):
+                if number >= MOST_ENTRIES:
+                    logger.warning("%s holds more than %s names: the rest is not seen.", folder, MOST_ENTRIES)
+                    break
+                if entry.is_dir(follow_symlinks=follow):
+                    folders.append(Path(entry.path))
+                elif entry.name.endswith(".whl"):
+                    wheels.append(Path(entry.path))
+    except OSError as error:
+        logger.warning("%s cannot be looked into: %s", folder, error.strerror)
+    return sorted(folders), sorted(wheels)
 
 
 def is_installed(name: str) -> bool:
     """Whether a package of this name is installed, of whatever version."""
     try:
-        metadata.version(name.replace("_", "-"))
+        metadata.version(canonicalize_name(name))
     except metadata.PackageNotFoundError:
         return False
     return True

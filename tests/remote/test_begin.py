@@ -3,18 +3,18 @@
 import json
 import os
 import sys
-import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from kit.errors import MissingDependencyError
 from kit.harness.clock import ManualClock
+from kit.harness.platform import detect
 from kit.launched import began_at, given_options, given_parameters
 from kit.opening import deadline_of, launched_s
 from kit.options import SessionOptions
 from kit.remote.begin import begin
-from kit.remote.wheels import install_wheels, is_installed
+from tests.remote.test_wheels import make_wheel
 
 BATCH = {"KAGGLE_KERNEL_RUN_TYPE": "Batch"}
 
@@ -36,23 +36,6 @@ def lay(path: Path, text: str = "") -> Path:
     """Write a file and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    return path
-
-
-def make_wheel(folder: Path, name: str, version: str = "1.0") -> Path:
-    """Write a wheel of one module, by hand."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}-{version}-py3-none-any.whl"
-    info = f"{name}-{version}.dist-info"
-    files = {
-        f"{name}.py": f"version = {version!r}\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nRequires-Dist: not-there\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    with zipfile.ZipFile(path, "w") as wheel:
-        for one, text in files.items():
-            wheel.writestr(one, text)
-        wheel.writestr(f"{info}/RECORD", "".join(f"{one},,\n" for one in (*files, f"{info}/RECORD")))
     return path
 
 
@@ -121,21 +104,15 @@ def test_files_that_travelled_lie_where_parameters_name_them(root):
     assert Path("budget.yaml").read_text() == "mine"
 
 
-def test_attached_wheels_are_installed_beside_and_move_nothing(tmp_path):
-    """One that is missing is installed, at any depth, without its dependencies; one that is there is left alone."""
-    inputs, site = tmp_path / "input", tmp_path / "site"
-    make_wheel(inputs / "datasets/me/wheels", "wheel_that_was_attached")
-    make_wheel(inputs / "datasets/me/wheels", "numpy", "0.1")
-    assert install_wheels(inputs, site) == ["wheel_that_was_attached"]
-    assert (site / "wheel_that_was_attached.py").read_text() == "version = '1.0'\n"
-    assert not (site / "numpy.py").exists()
-    assert not is_installed("wheel_that_was_attached")
-    assert is_installed("stable-baselines3")
-
-
-def test_a_wheel_that_cannot_be_installed_says_so(tmp_path):
-    """Before the training that would need it, with what pip said."""
-    (tmp_path / "input").mkdir()
-    (tmp_path / "input/broken_thing-1.0-py3-none-any.whl").write_bytes(b"no zip")
-    with pytest.raises(MissingDependencyError, match=r"broken_thing-1\.0-py3-none-any\.whl"):
-        install_wheels(tmp_path / "input", tmp_path / "site")
+def test_wheels_are_installed_on_kaggle_only_and_only_what_the_build_found_missing(root, monkeypatch):
+    """They end up at the end of the path; elsewhere the user installs what is missing."""
+    make_wheel(root.parent / "input/wheels", "wheel_that_is_needed")
+    make_wheel(root.parent / "input/wheels", "wheel_of_somebody_else")
+    platform = replace(detect(BATCH), input_root=root.parent / "input")
+    monkeypatch.setattr("kit.remote.begin.detect", lambda: replace(platform, kind="colab"))
+    begin({}, {}, root, needed=["wheel-that-is-needed"])
+    assert not (root / "attached").exists()
+    monkeypatch.setattr("kit.remote.begin.detect", lambda: platform)
+    begin({}, {}, root, needed=["wheel-that-is-needed"])
+    assert sys.path[-1] == str(root / "attached")
+    assert [path.name for path in (root / "attached").glob("*.py")] == ["wheel_that_is_needed.py"]

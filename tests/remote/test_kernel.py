@@ -95,6 +95,7 @@ def test_a_scenario_that_needs_sumo_names_what_is_missing(tmp_path, repository, 
     order = KernelOrder(repository / "notebooks/traffic_signal.ipynb", "me", {"scenario": "cologne1"})
     built = build_kernel(order, tmp_path / "built")
     assert {"libsumo", "eclipse-sumo", "sumo-rl"} <= {one.name for one in built.missing}
+    assert f"needed={[one.wanted for one in built.missing]!r})" in first_cell_of(built.notebook)
 
 
 def pack_nothing():
