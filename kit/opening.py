@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.errors import UsageError
+from kit.harness.attached import attached_runs, is_bare, newest_claim
 from kit.harness.clock import Clock, process_age_s
 from kit.harness.deadline import Deadline, parse_duration
 from kit.harness.lock import FileLock
@@ -114,22 +115,36 @@ def take_over_inputs(
 ) -> TakenOver | None:
     """Bring a run of the settings ``asked`` from the attached inputs into a run folder that holds none.
 
-    Returns what was taken over; None where nothing was.
+    One that ended before its first checkpoint counts as none. Returns what was taken over; None where nothing was.
 
     Raises:
         UsageError: there is none, and the session must not begin anew.
         StorageError: the run folder cannot be written, or has no room.
     """
-    if folder.holds_a_run():
-        return None
     taken = None
     inputs = Path(options.inputs).expanduser().absolute() if str(options.inputs) else detect().input_root
+    held = folder.holds_a_run() and not is_bare(folder.root, asked)
     if inputs is not None and not options.fresh and not asked.get("quick_test") and inputs.is_dir():
-        taken = take_over(inputs, folder, asked)
-    if options.must_resume and not folder.holds_a_run():
+        if held:
+            _tell_of_further(inputs, folder, asked)
+        else:
+            taken = take_over(inputs, folder, asked)
+    if options.must_resume and not held and taken is None:
         where = f" or {inputs}" if inputs is not None else ""
         raise UsageError(
             f"There is no sound run of these settings in {folder.root}{where}, and the session was asked to continue "
             "one. Attach the output of the session before, or leave must_resume out to begin anew."
         )
     return taken
+
+
+def _tell_of_further(inputs: Path, folder: RunFolder, asked: Mapping[str, Any]) -> None:
+    """Warn where the inputs hold a run that is further on than the one in the run folder, which is continued."""
+    here = newest_claim(folder.root)
+    for run in attached_runs(inputs, asked)[:1]:
+        if run.claimed_step > here:
+            logger.warning(
+                "%s is continued, from step %s; the run in %s is further on, at step %s. To continue that one, move "
+                "the run folder aside.",
+                *(folder.root, f"{here:,}", run.path, f"{run.claimed_step:,}"),
+            )

@@ -79,6 +79,41 @@ def test_a_session_that_must_resume_does_not_begin_anew(tmp_path, inputs):
         assert session.step == 20
 
 
+def test_a_run_without_a_checkpoint_is_none_to_continue(tmp_path, inputs):
+    """It neither keeps the attached run out nor satisfies a session that must resume."""
+    with pytest.raises(RuntimeError), open_session(tmp_path / "second") as session:
+        walk_on(session, until=2)
+    shutil.rmtree(tmp_path / "second/checkpoints")
+    before = contents(tmp_path / "second")
+    with pytest.raises(UsageError, match="no sound run of these settings"):
+        open_session(tmp_path / "second", must_resume=True)
+    assert (
+        contents(
+            tmp_path / "second",
+        )
+        == before
+    )
+    with open_session(tmp_path / "second", inputs=inputs, must_resume=True) as session:
+        session.restore()
+        assert session.step == 20
+
+
+def test_an_attached_run_that_is_further_on_is_told(tmp_path, inputs, caplog):
+    """The run in the folder is continued, and a warning names both steps; where it is as far, nothing is said."""
+    with pytest.raises(RuntimeError), open_session(tmp_path / "second") as session:
+        walk_on(session, until=12)
+    with open_session(tmp_path / "second", inputs=inputs) as session:
+        session.restore()
+        assert session.step == 10
+        walk_on(session)
+    assert "from step 10; the run in" in caplog.text
+    assert f"{inputs / 'runs/walk'} is further on, at step 20" in caplog.text
+    caplog.clear()
+    with open_session(tmp_path / "second", inputs=inputs):
+        pass
+    assert "further on" not in caplog.text
+
+
 def test_a_complete_run_in_the_inputs_is_not_trained_again(tmp_path):
     """The session finds it trained, and only finalises."""
     with open_session(tmp_path / "input/walk") as session:

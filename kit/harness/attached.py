@@ -85,6 +85,22 @@ def sound_step(run_dir: Path, config_hash: str) -> int:
     return newest.step
 
 
+def newest_claim(run_dir: Path) -> int:
+    """Return the step of the newest checkpoint in a run folder, sound or not, of whatever settings; -1 without one."""
+    found = (STEP_FOLDER.fullmatch(path.name) for path in (run_dir / CHECKPOINTS).glob("step-*"))
+    return max((int(match[1]) for match in found if match), default=-1)
+
+
+def is_bare(run_dir: Path, asked: Mapping[str, Any]) -> bool:
+    """Whether a run of the settings ``asked`` was begun in a folder, and ended before its first checkpoint."""
+    if newest_claim(run_dir) >= 0:
+        return False
+    try:
+        return not _differences(_read(run_dir).facts, asked)
+    except (IntegrityError, KeyError, RecursionError, *DAMAGE):
+        return False
+
+
 def attached_runs(root: Path, asked: Mapping[str, Any]) -> list[AttachedRun]:
     """Return the runs below ``root`` that were made with the settings ``asked``, the one furthest on first.
 

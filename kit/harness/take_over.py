@@ -42,6 +42,10 @@ LEFT_THERE = (ARCHIVE, f"{ARCHIVE}.sha256")
 """An archive is made anew by this session; a copy would only take room."""
 
 
+LIVING = ("executed.partial.ipynb", "logs/notebook.log")
+"""Of a run's own files those that the command line writes before the session opens."""
+
+
 @dataclass(frozen=True)
 class TakenOver:
     """What was taken over: from where, and the step of its newest sound checkpoint."""
@@ -53,7 +57,8 @@ class TakenOver:
 def take_over(root: Path, folder: RunFolder, asked: Mapping[str, Any]) -> TakenOver | None:
     """Bring the newest sound run of the settings ``asked`` from below ``root`` into ``folder``; None where none is.
 
-    A run that is damaged is passed over with a warning, and the one before it is taken. ``folder`` holds no run yet.
+    A run that is damaged is passed over with a warning, and the one before it is taken. ``folder`` holds no run yet, or
+    one that ended before its first checkpoint: what that one wrote is replaced.
 
     Raises:
         StorageError: The run folder cannot be written, or has no room; nothing was changed.
@@ -162,10 +167,14 @@ def _check(folder: Path, config_hash: str) -> int:
 
 def _link_living(root: Path, folder: Path) -> None:
     """Give what a session has in ``root`` already the same names in ``folder``; there a living file comes first."""
+    begun = RunFolder(root).holds_a_run()
     for parent, _, names in os.walk(root):
         for name in names:
             living = Path(parent, name)
-            target = folder / living.relative_to(root)
+            place = living.relative_to(root)
+            if begun and place.parts[0] in OWN and place.as_posix() not in LIVING:
+                continue  # of a run that never came to a checkpoint
+            target = folder / place
             target.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileNotFoundError):
                 target.unlink()

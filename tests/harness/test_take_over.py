@@ -10,7 +10,7 @@ import pytest
 
 from kit.errors import StorageError
 from kit.harness.archive import package
-from kit.harness.attached import attached_runs
+from kit.harness.attached import attached_runs, is_bare
 from kit.harness.checkpoints import CheckpointStore
 from kit.harness.config import config_hash
 from kit.harness.lock import FileLock
@@ -196,6 +196,32 @@ def test_locks_that_are_held_are_held_on(tmp_path, here):
     assert here.lock.stat().st_ino == inode
     assert here.notebook_log.read_text() == "the kernel started\n"
     lock.release()
+
+
+def test_a_run_that_never_came_to_a_checkpoint_makes_way(tmp_path, here):
+    """Its rows are no part of the run that is taken over; what is not the kit's stays, as does a living log."""
+    left_behind(tmp_path / "input/first/walk", 10)
+    left_behind(here.root)
+    here.metrics.write_text("step,loss\n1,0.9\n2,0.8\n")
+    (here.root / "summary.json").write_text("{}")
+    here.notebook_log.write_text("the kernel started\n")
+    (here.root / "notes.txt").write_text("mine")
+    assert is_bare(here.root, ASKED)
+    take_over(tmp_path / "input", here, ASKED)
+    assert here.metrics.read_text() == "step,loss\n1,0.5\n"
+    assert not here.summary.exists()
+    assert here.notebook_log.read_text() == "the kernel started\n"
+    assert (here.root / "notes.txt").read_text() == "mine"
+    assert not is_bare(here.root, ASKED)
+
+
+def test_a_run_of_other_settings_or_with_a_checkpoint_does_not_make_way(tmp_path):
+    """However damaged that checkpoint is: whether it is given up is the user's to say."""
+    assert not is_bare(left_behind(tmp_path / "other", config={**CONFIG, "seed": 2}), ASKED)
+    begun = left_behind(tmp_path / "begun", 10)
+    (begun / "checkpoints/step-000000010/manifest.json").unlink()
+    assert not is_bare(begun, ASKED)
+    assert not is_bare(tmp_path / "nothing", ASKED)
 
 
 def test_only_a_runs_own_files_come(tmp_path, here):
