@@ -42,6 +42,7 @@ LEFT_THERE = (ARCHIVE, f"{ARCHIVE}.sha256")
 """An archive is made anew by this session; a copy would only take room."""
 
 
+CONTROL = ".kit"
 LIVING = ("executed.partial.ipynb", "logs/notebook.log")
 """Of a run's own files those that the command line writes before the session opens."""
 
@@ -178,7 +179,20 @@ def _link_living(root: Path, folder: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileNotFoundError):
                 target.unlink()
-            os.link(living, target, follow_symlinks=False)
+            _link(living, target, shared=place.parts[0] == CONTROL)
+
+
+def _link(living: Path, target: Path, *, shared: bool) -> None:
+    """Give a file a second name; where the place has none (a mounted Drive), a copy.
+
+    What is ``shared`` is never copied: locks and shared memory are held by the file, and not by its content.
+    """
+    try:
+        os.link(living, target, follow_symlinks=False)
+    except OSError:
+        if shared:
+            raise
+        shutil.copy2(living, target, follow_symlinks=False)
 
 
 def _clear_unfinished(root: Path) -> None:

@@ -1,6 +1,8 @@
 """Taking a run over from attached inputs: the right one, sound, whole, and nothing else touched."""
 
+import errno
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -222,6 +224,25 @@ def test_a_run_of_other_settings_or_with_a_checkpoint_does_not_make_way(tmp_path
     (begun / "checkpoints/step-000000010/manifest.json").unlink()
     assert not is_bare(begun, ASKED)
     assert not is_bare(tmp_path / "nothing", ASKED)
+
+
+def test_where_a_file_can_have_no_second_name_it_is_copied(tmp_path, here, monkeypatch):
+    """A mounted Drive has no hard links; what processes share must be the same file, and ends it, nothing changed."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    left_behind(tmp_path / "input/first/walk", 10)
+    here.notebook_log.write_text("the kernel started\n")
+    monkeypatch.setattr(os, "link", refuse)
+    assert take_over(tmp_path / "input", here, ASKED) is not None
+    assert here.notebook_log.read_text() == "the kernel started\n"
+    locked = RunFolder(tmp_path / "working/runs/other")
+    locked.create()
+    locked.lock.touch()
+    with pytest.raises(StorageError, match="not supported"):
+        take_over(tmp_path / "input", locked, ASKED)
+    assert not locked.holds_a_run()
 
 
 def test_only_a_runs_own_files_come(tmp_path, here):
