@@ -7,6 +7,7 @@ told it: the parameters that were set, its options, and since when the machine i
 
 from __future__ import annotations
 
+import filecmp
 import json
 import logging
 import os
@@ -84,6 +85,12 @@ def _lay_out(files: Path, folder: Path) -> None:
     """Copy the files that travelled to where the parameters name them; what is there already stays as it is."""
     for source in sorted(files.rglob("*")):
         target = folder / source.relative_to(files)
-        if source.is_file() and not target.exists():
+        if not source.is_file():
+            continue
+        if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+        elif not (target.is_file() and filecmp.cmp(source, target, shallow=False)):
+            logger.warning(
+                "%s is used as it is there: it is not the file that came with the notebook.", target
+            )

@@ -26,7 +26,7 @@ from kit.remote.imports import modules_of
 from kit.remote.metadata import FILE, kernel_metadata, slug_of, title_of
 from kit.remote.parameter_cell import with_values
 from kit.remote.payload import pack
-from kit.remote.secret_check import refuse_secrets
+from kit.remote.secret_check import refuse_secret_files, refuse_secrets
 from kit.remote.settings import Settings, settings_of
 from kit.remote.travelling_files import files_named_by, modules_beside
 
@@ -137,7 +137,7 @@ def self_contained(order: KernelOrder, settings: Settings, **also: Any) -> Built
     parameters = read_parameters(order.notebook)
     values = check_values({**settings.values, **order.values}, parameters)
     everything = {**{name: one.default for name, one in parameters.items()}, **values}
-    refuse_secrets(everything, [cell.source for cell in document.cells if cell.runs])
+    refuse_secrets(everything, [cell.source for cell in document.cells])
     options = _options(order, also)
     root = repository_root()
     modules = modules_of(document, root)
@@ -146,7 +146,9 @@ def self_contained(order: KernelOrder, settings: Settings, **also: Any) -> Built
     modules = {one for one in modules if distribution_of(one) not in settings.optional}
     missing = missing_in_image(modules, root / "requirements.txt", settings.packages_for(everything))
     carried, missing = carry(missing)
-    payload = pack(carried.files, {**beside, **files_named_by(everything, [Path.cwd(), root])})
+    files = {**beside, **files_named_by(everything, [Path.cwd(), root])}
+    refuse_secret_files(files)
+    payload = pack(carried.files, files)
     raw = _with_values(document, values)
     needed = [one.wanted for one in missing if not one.there]
     raw["cells"].insert(0, _cell(first_cell(payload, values, options, needed)))

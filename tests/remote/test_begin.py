@@ -94,14 +94,16 @@ def test_a_package_that_travelled_is_used_only_where_it_is_missing(root):
     assert sys.path.count(str(root / "site/packed-thing")) == 1
 
 
-def test_files_that_travelled_lie_where_parameters_name_them(root):
-    """What is there already stays as it is."""
+def test_files_that_travelled_lie_where_parameters_name_them(root, caplog):
+    """What is there already stays as it is, and is told where it is another."""
     lay(root / "files/data/counts.csv", "packed")
     lay(root / "files/budget.yaml", "packed")
     lay(Path("budget.yaml"), "mine")
     begin({}, {}, root)
     assert Path("data/counts.csv").read_text() == "packed"
     assert Path("budget.yaml").read_text() == "mine"
+    (told,) = caplog.messages
+    assert "budget.yaml is used as it is there" in told
 
 
 def test_wheels_are_installed_on_kaggle_only_and_only_what_the_build_found_missing(root, monkeypatch):

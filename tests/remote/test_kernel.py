@@ -194,6 +194,9 @@ def test_a_file_that_a_parameter_names_travels(tmp_path, monkeypatch):
         build_kernel(
             KernelOrder(notebook, "me", {"counts": str(tmp_path / "data/counts.csv")}), tmp_path / "built"
         )
+    (tmp_path / "data/counts.csv").write_text("KGAT_" + "0a" * 16)
+    with pytest.raises(UsageError, match="looks like a Kaggle token"):
+        build_kernel(KernelOrder(notebook, "me", {"counts": "data/counts.csv"}), tmp_path / "built")
     (tmp_path / "data/counts.csv").write_bytes(bytes(2_000_001))
     with pytest.raises(UsageError, match="too large to travel"):
         build_kernel(KernelOrder(notebook, "me", {"counts": "data/counts.csv"}), tmp_path / "built")

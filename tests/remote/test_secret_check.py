@@ -3,7 +3,7 @@
 import pytest
 
 from kit.errors import UsageError
-from kit.remote.secret_check import refuse_secrets
+from kit.remote.secret_check import refuse_secret_files, refuse_secrets
 
 SECRETS = {
     "Kaggle token": "KGAT_" + "0a" * 16,
@@ -26,7 +26,13 @@ def test_a_value_that_looks_like_a_token_is_refused_and_not_shown(text):
         assert text not in str(refused.value)
 
 
-@pytest.mark.parametrize("name", ["token", "hf_token", "API_KEY", "key", "password", "client_secret", "auth"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("token", "hf_token", "API_KEY", "key", "password", "client_secret", "auth", "wandbkey", "db_pwd"),
+        *("hfToken", "wandbAPIKey", "accesstoken", "key2_key", "KaggleKEY"),
+    ],
+)
 def test_a_parameter_of_a_secrets_name_is_refused_when_it_has_a_value(name):
     """Empty, a number or None, it is no secret."""
     refuse_secrets({name: ""})
@@ -42,6 +48,8 @@ def test_ordinary_parameters_pass():
     refuse_secrets(
         {
             "keyboard": "de",
+            "author": "me",
+            "keys_pressed": "x",
             "tokens": "data/tokens.bin",
             "monkey": "x",
             "url": "https://host/a:b",
@@ -52,5 +60,43 @@ def test_ordinary_parameters_pass():
 
 def test_a_token_in_a_cell_is_refused():
     """Code travels too."""
-    with pytest.raises(UsageError, match="Code cell 1 holds what looks like a Hugging Face token"):
+    with pytest.raises(UsageError, match="Cell 1 holds what looks like a Hugging Face token"):
         refuse_secrets({}, ["x = 1", f"login({SECRETS['Hugging Face']!r})"])
+
+
+HEX = "0123456789abcdef" * 2
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f'os.environ["KAGGLE_KEY"]="{HEX}"',
+        f"%env KAGGLE_KEY={HEX}",
+        f'{{"username": "me", "key": "{HEX}"}}',
+        f"wandb.login(key='{HEX}01234567')",
+    ],
+)
+def test_a_key_in_a_cell_is_refused_where_its_name_stands_before_it(source):
+    """A checksum is as long and is none."""
+    with pytest.raises(UsageError, match="Cell 0 holds what looks like a key"):
+        refuse_secrets({}, [source])
+    refuse_secrets({}, [f"sha = '{HEX}'", f"assert digest == '{HEX}01234567'", f"keys = {{'{HEX * 2}'}}"])
+
+
+@pytest.mark.parametrize("name", [".env", "conf/.env.local", ".netrc", "kaggle.json", "my.pem", "id_ed25519"])
+def test_a_file_for_secrets_does_not_travel(tmp_path, name):
+    """By its name, whatever is in it."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="is one for secrets by its name"):
+        refuse_secret_files({name: tmp_path / "file"})
+
+
+@pytest.mark.parametrize("text", [f"token,hf_{'aB3' * 11}", f"api_key: {HEX}"])
+def test_a_file_that_holds_a_token_does_not_travel(tmp_path, text):
+    """Of any other name: its content is looked at, and not shown."""
+    (tmp_path / "file").write_bytes(b"\xff\x00 binary " + text.encode())
+    with pytest.raises(UsageError, match=r"'counts\.csv' holds what looks like") as refused:
+        refuse_secret_files({"counts.csv": tmp_path / "file"})
+    assert text not in str(refused.value)
+    (tmp_path / "file").write_text("hour,north\n0,600\n")
+    refuse_secret_files({"counts.csv": tmp_path / "file", "environment.yaml": tmp_path / "file"})
