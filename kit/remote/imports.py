@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kit.notebooks.document import Document
+from kit.notebooks.document import Cell, Document
 from kit.notebooks.house_rules import MAGIC
 
 BESIDE = ("kit.harness.watchdog_process", "kit.report.__main__")
@@ -24,8 +24,7 @@ def modules_of(document: Document, root: Path) -> set[str]:
 
     ``root`` is the folder that holds the ``kit`` package.
     """
-    sources = [MAGIC.sub(r"\1pass", cell.source) for cell in document.cells if cell.runs]
-    names = {name for source in sources for name in _imports(ast.parse(source))} | set(BESIDE)
+    names = imported_by(document) | set(BESIDE)
     waiting, seen, found = list(names), set(names), set()
     while waiting:
         name = waiting.pop()
@@ -38,6 +37,22 @@ def modules_of(document: Document, root: Path) -> set[str]:
             seen |= new
             waiting += new
     return found - sys.stdlib_module_names - {""}
+
+
+def imported_by(document: Document) -> set[str]:
+    """Return what the cells of a notebook import themselves, by full names."""
+    return {name for cell in document.cells if cell.runs for name in _imports(_parsed(cell))}
+
+
+def texts_in(document: Document) -> set[str]:
+    """Return the texts that stand in the cells of a notebook, but for the defaults of its parameters."""
+    cells = [cell for cell in document.cells if cell.runs and "parameters" not in cell.tags]
+    nodes = (node for cell in cells for node in ast.walk(_parsed(cell)) if isinstance(node, ast.Constant))
+    return {node.value for node in nodes if isinstance(node.value, str)}
+
+
+def _parsed(cell: Cell) -> ast.Module:
+    return ast.parse(MAGIC.sub(r"\1pass", cell.source))
 
 
 def _files_of(name: str, root: Path) -> Iterator[Path]:

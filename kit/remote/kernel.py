@@ -22,8 +22,9 @@ from kit.options import SessionOptions
 from kit.remote.carry import carry
 from kit.remote.first_cell import TAG, first_cell
 from kit.remote.image import Missing, distribution_of, missing_in_image
-from kit.remote.imports import modules_of
+from kit.remote.imports import imported_by, modules_of, texts_in
 from kit.remote.metadata import FILE, kernel_metadata, slug_of, title_of
+from kit.remote.optional_packages import optional_and_needed
 from kit.remote.parameter_cell import with_values
 from kit.remote.payload import pack
 from kit.remote.secret_check import refuse_secret_files, refuse_secrets
@@ -143,8 +144,11 @@ def self_contained(order: KernelOrder, settings: Settings, **also: Any) -> Built
     modules = modules_of(document, root)
     beside = modules_beside(order.notebook, modules)
     modules -= {name.removesuffix(".py") for name in beside}
-    modules = {one for one in modules if distribution_of(one) not in settings.optional}
-    missing = missing_in_image(modules, root / "requirements.txt", settings.packages_for(everything))
+    imported = imported_by(document)
+    optional, extra = optional_and_needed(everything, imported, texts_in(document))
+    optional -= {distribution_of(name.partition(".")[0]) for name in imported}
+    modules = {one for one in modules if distribution_of(one) not in optional}
+    missing = missing_in_image(modules, root / "requirements.txt", extra)
     carried, missing = carry(missing)
     files = {**beside, **files_named_by(everything, [Path.cwd(), root])}
     refuse_secret_files(files)
