@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,10 @@ LAUNCHED = "KIT_LAUNCHED"
 PARAMETERS = "KIT_PARAMETERS"
 OPTIONS = "KIT_OPTIONS"
 BEGAN = "KIT_BEGAN"
+DEFAULTS = "KIT_DEFAULTS"
+
+LEGAL = (str, int, float, list, dict, type(None))
+"""What a parameter can be (``kit.notebooks.parameters``)."""
 
 
 def handed_over(
@@ -45,9 +50,21 @@ def began_at() -> float | None:
 
 
 def given_parameters() -> dict[str, Any] | None:
-    """Return the notebook parameters that the command line set; None where there was no command line."""
+    """Return the notebook parameters that the command line set; None where there was no command line.
+
+    Of a built notebook that somebody opened by hand: those that are now others than in the one it was built from.
+    """
     text = os.environ.get(PARAMETERS)
-    return dict(json.loads(text)) if text else None
+    if text:
+        return dict(json.loads(text))
+    defaults = os.environ.get(DEFAULTS)
+    return _changed(json.loads(defaults)) if defaults else None
+
+
+def _changed(defaults: Mapping[str, Any]) -> dict[str, Any]:
+    there = vars(sys.modules["__main__"])
+    now = {name: there[name] for name in defaults if isinstance(there.get(name, ...), LEGAL)}
+    return {name: value for name, value in now.items() if value != defaults[name]}
 
 
 def given_options() -> dict[str, Any]:

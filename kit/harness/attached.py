@@ -184,13 +184,13 @@ def _folders_in(folder: Path, *, follow: bool) -> list[Path]:
             for number, entry in enumerate(entries):
                 if number >= MOST_ENTRIES:
                     break
-                if entry.is_dir(follow_symlinks=follow) and not _is_no_place(entry.name):
+                if entry.is_dir(follow_symlinks=follow) and not is_given_up(entry.name):
                     found.append(Path(entry.path))
     except OSError as error:
         logger.warning("%s cannot be looked into: %s", folder, error.strerror)
     return sorted(found)
 
 
-def _is_no_place(name: str) -> bool:
-    # What --fresh moved aside was given up, and what was never finished is none.
+def is_given_up(name: str) -> bool:
+    """Whether a folder of this name holds no run to go on with: --fresh moved it aside, or it was never finished."""
     return is_temporary(name) or bool(_MOVED_ASIDE.fullmatch(name))

@@ -19,7 +19,7 @@ from typing import Any
 
 from kit.harness.clock import SYSTEM_CLOCK, Clock, process_age_s
 from kit.harness.platform import Platform, detect
-from kit.launched import BEGAN, OPTIONS, PARAMETERS, given_options
+from kit.launched import BEGAN, DEFAULTS, OPTIONS, PARAMETERS, given_options
 from kit.notebooks.locate import repository_root
 from kit.remote.payload import FILES, SITE
 from kit.remote.wheels import install_wheels, is_installed
@@ -38,6 +38,7 @@ def begin(
     root: Path | None = None,
     clock: Clock = SYSTEM_CLOCK,
     *,
+    defaults: Mapping[str, Any] | None = None,
     needed: Iterable[str] = (),
 ) -> None:
     """Make ready for the session that the notebook will open.
@@ -47,6 +48,7 @@ def begin(
         options: Options for its session; limits only where it runs unattended on Kaggle.
         root: Where the kit was unpacked.
         clock: Where the time comes from.
+        defaults: What the parameters are in the notebook that it was built from.
         needed: Requirements that the image lacks and that did not travel: wheels of them are attached.
 
     Raises:
@@ -60,7 +62,10 @@ def begin(
     _add_to_path(root / SITE, platform, needed)
     _lay_out(root / FILES, Path.cwd())
     handed = {name: value for name, value in options.items() if pushed or name not in FOR_THE_MACHINE}
-    os.environ[PARAMETERS] = json.dumps(dict(parameters))
+    if pushed:
+        os.environ[PARAMETERS] = json.dumps(dict(parameters))
+    elif PARAMETERS not in os.environ:  # opened by hand, they can be changed in their cell: looked at later
+        os.environ[DEFAULTS] = json.dumps(dict(defaults or {}))
     os.environ[OPTIONS] = json.dumps({**handed, **given_options()})
     age_s = process_age_s(1)
     if pushed and BEGAN not in os.environ and age_s is not None:

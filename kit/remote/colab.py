@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from kit.errors import UsageError
+from kit.harness.attached import is_given_up
 from kit.harness.platform import DRIVE, detect
+from kit.harness.run_folder import RunFolder
 from kit.harness.store import atomic_write
-from kit.opening import folder_of
+from kit.notebooks.parameters import read_parameters
 from kit.remote.kernel import LARGEST, KernelOrder, self_contained
 from kit.remote.settings import settings_of
 
@@ -115,10 +117,16 @@ def mount_drive(wanted: bool, drive: Path = DRIVE) -> bool:
     return drive.is_dir()
 
 
-def offer_download(notebook: str, out: str = "") -> Path | None:
-    """Offer the archive of the notebook's newest run to the browser, on Colab; return the archive, None without one."""
-    folders = [folder_of(notebook, out, quick_test=quick) for quick in (False, True)]
-    there = [folder.archive for folder in folders if folder.archive.is_file()]
+def offer_download(out: str = "") -> Path | None:
+    """Offer the archive of the newest run to the browser, on Colab; return the archive, None without one.
+
+    ``out`` is the folder of the run, where the notebook was given one; else it lies below ``runs``, under the name that
+    its session has.
+    """
+    root = detect().output_root.absolute() / "runs"
+    folders = [Path(out).expanduser().absolute()] if out else [*root.glob("*")]
+    archives = [RunFolder(folder).archive for folder in folders if not is_given_up(folder.name)]
+    there = [archive for archive in archives if archive.is_file()]
     if not there:
         logger.warning("There is no archive yet: the run has not been closed.")
         return None
@@ -129,10 +137,11 @@ def offer_download(notebook: str, out: str = "") -> Path | None:
 
 
 def _download(order: ColabOrder) -> str:
-    out = str(order.values.get("out", ""))
+    # As the parameters cell has it when the notebook is run: it can be changed there.
+    out = "str(out)" if "out" in read_parameters(order.notebook) else ""
     return (
         "from kit.remote.colab import offer_download\n\n"
-        f"offer_download({order.notebook.stem!r}, {out!r})  # the archive of the run, on Colab into the browser"
+        f"offer_download({out})  # the archive of the run, on Colab into the browser"
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import kit
@@ -49,9 +49,10 @@ def _unpack_kit(payload, sha256, name):
 
 
 def first_cell(
-    payload: Payload, parameters: Mapping[str, Any], options: Mapping[str, Any], needed: Sequence[str] = ()
+    payload: Payload, parameters: Mapping[str, Any], options: Mapping[str, Any], **also: Any
 ) -> str:
     """Return the source of the cell; what follows ``payload`` is what ``kit.remote.begin`` is given."""
+    given = "".join(f", {name}={_literal(value)}" for name, value in also.items() if value)
     text = "\n".join(textwrap.wrap(payload.text, _WIDTH))
     return (
         f"#@title training-kit {kit.__version__}, carried along: this cell unpacks it\n"
@@ -63,6 +64,9 @@ def first_cell(
         "    sys.path.insert(0, _kit_folder)\n"
         "del _kit_payload, _unpack_kit\n\n"
         "from kit.remote.begin import begin\n\n"
-        f"begin(json.loads({json.dumps(dict(parameters))!r}), json.loads({json.dumps(dict(options))!r})"
-        + (f", needed={list(needed)!r})" if needed else ")")
+        f"begin({_literal(dict(parameters))}, {_literal(dict(options))}{given})"
     )
+
+
+def _literal(value: Any) -> str:
+    return f"json.loads({json.dumps(value)!r})"

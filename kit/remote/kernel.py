@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from kit.errors import UnknownNameError, UsageError
+from kit.harness.cadence import Cadence
 from kit.harness.store import committed_directory
 from kit.notebooks.document import Document
 from kit.notebooks.locate import repository_root
@@ -137,7 +138,8 @@ def self_contained(order: KernelOrder, settings: Settings, **also: Any) -> Built
     document = Document.read(order.notebook)
     parameters = read_parameters(order.notebook)
     values = check_values({**settings.values, **order.values}, parameters)
-    everything = {**{name: one.default for name, one in parameters.items()}, **values}
+    defaults = {name: one.default for name, one in parameters.items()}
+    everything = {**defaults, **values}
     refuse_secrets(everything, [cell.source for cell in document.cells])
     options = _options(order, also)
     root = repository_root()
@@ -155,7 +157,7 @@ def self_contained(order: KernelOrder, settings: Settings, **also: Any) -> Built
     payload = pack(carried.files, files)
     raw = _with_values(document, values)
     needed = [one.wanted for one in missing if not one.there]
-    raw["cells"].insert(0, _cell(first_cell(payload, values, options, needed)))
+    raw["cells"].insert(0, _cell(first_cell(payload, values, options, needed=needed, defaults=defaults)))
     return Built(raw, tuple(missing), carried.versions)
 
 
@@ -188,9 +190,23 @@ def _options(order: KernelOrder, also: Mapping[str, Any]) -> dict[str, Any]:
             raise UnknownNameError("session option", name, legal)
         if not is_portable(value):
             raise UsageError(f"Option {name!r} cannot be handed over: {value!r} is no JSON value.")
-    checked = SessionOptions(**{name: value for name, value in options.items() if name != "cadence"})
+    checked = SessionOptions(**{**options, "cadence": _cadence(options.get("cadence", {}))})
     checked.limits(None)
     return options
+
+
+def _cadence(given: Any) -> Cadence:
+    """Return the cadence of a session's options, which gives those of its fields that are set."""
+    legal = [item.name for item in fields(Cadence)]
+    if not isinstance(given, Mapping):
+        raise UsageError(f"cadence must be a dict with some of {', '.join(legal)}, not {given!r}.")
+    for name, value in given.items():
+        if name not in legal:
+            raise UnknownNameError("cadence setting", name, legal)
+        none = value is None and name == "checkpoint_every_steps"
+        if not none and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise UsageError(f"{name} of cadence must be a number, not {value!r}.")
+    return replace(Cadence(), **given)
 
 
 def _with_values(document: Document, values: Mapping[str, Any]) -> dict[str, Any]:

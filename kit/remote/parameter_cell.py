@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from typing import Any
+
+from kit.errors import UsageError
+
+_LINE_ENDS = re.compile(r"(?<=\n)|(?<=\r)(?!\n)")
+"""Where Python ends a line: form feeds, and what else text may break at, stand inside one."""
 
 
 def with_values(source: str, values: Mapping[str, Any]) -> str:
     """Return the source of a parameters cell with the defaults of ``values`` replaced; all else stays as it is.
 
     The names and types were checked before (``kit.notebooks.parameters.check_values``).
+
+    Raises:
+        UsageError: what came of it would not be read back as these values.
     """
-    lines = [line.encode() for line in source.splitlines(keepends=True)]
+    lines = [line.encode() for line in _LINE_ENDS.split(source)]
     for statement in reversed(ast.parse(source).body):  # from the end: what stands before keeps its place
         name = _name_of(statement)
         value = getattr(statement, "value", None)
         if name in values and isinstance(value, ast.expr):
             _replace(lines, value, repr(values[name]).encode())
-    return b"".join(lines).decode()
+    changed = b"".join(lines).decode()
+    _check(changed, values)
+    return changed
+
+
+def _check(source: str, values: Mapping[str, Any]) -> None:
+    try:
+        found = {_name_of(one): getattr(one, "value", None) for one in ast.parse(source).body}
+        read = {name: ast.literal_eval(value) for name, value in found.items() if name in values and value}
+    except (ValueError, SyntaxError) as error:
+        raise UsageError(f"The parameters cell cannot be given these values: {error}.") from error
+    wrong = [name for name, value in values.items() if name not in read or read[name] != value]
+    if wrong:
+        raise UsageError(f"The parameters cell cannot be given these values: {', '.join(wrong)}.")
 
 
 def _name_of(statement: ast.stmt) -> str:

@@ -22,7 +22,15 @@ BATCH = {"KAGGLE_KERNEL_RUN_TYPE": "Batch"}
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """Where a kit was unpacked, with a working folder beside it; what begin changes of this process is put back."""
-    names = ("KIT_BEGAN", "KIT_OPTIONS", "KIT_PARAMETERS", "PYTHONPATH", "OMP_WAIT_POLICY", "PYTHONHASHSEED")
+    names = (
+        "KIT_BEGAN",
+        "KIT_OPTIONS",
+        "KIT_PARAMETERS",
+        "KIT_DEFAULTS",
+        "PYTHONPATH",
+        "OMP_WAIT_POLICY",
+        "PYTHONHASHSEED",
+    )
     for name in (*names, *BATCH, "KAGGLE_URL_BASE", "COLAB_RELEASE_TAG"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
@@ -39,13 +47,22 @@ def lay(path: Path, text: str = "") -> Path:
     return path
 
 
-def test_parameters_and_options_reach_the_session(root):
+def test_parameters_and_options_reach_the_session(root, monkeypatch):
     """As a command line hands them over; options that the machine was started with come first."""
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Batch")
     os.environ["KIT_OPTIONS"] = json.dumps({"threads": 2})
     begin({"seed": 3}, {"threads": 1, "trust": True}, root)
     assert given_parameters() == {"seed": 3}
     assert given_options() == {"threads": 2, "trust": True}
     assert SessionOptions.of().trust
+
+
+def test_parameters_of_a_notebook_that_is_opened_by_hand_are_those_of_its_cell(root, monkeypatch):
+    """It can be changed there: told is what is other than in the notebook that it was built from."""
+    begin({"seed": 3}, {}, root, defaults={"seed": 0, "rate": 0.5, "name": "", "gone": 1, "layers": []})
+    for name, value in {"seed": 4, "rate": 0.5, "name": "x", "layers": range(3), "other": 1}.items():
+        monkeypatch.setattr("__main__." + name, value, raising=False)
+    assert given_parameters() == {"seed": 4, "name": "x"}
 
 
 @pytest.mark.parametrize(("kind", "limit"), [("Batch", 60.0), ("Interactive", "")])

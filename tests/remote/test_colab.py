@@ -1,6 +1,7 @@
 """The notebook for Colab: it carries all it needs, keeps its run in the Drive, and offers the archive."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +23,8 @@ COLAB = {"COLAB_RELEASE_TAG": "release-colab_20261101"}
 @pytest.fixture
 def built(tmp_path):
     """A built notebook with a badge."""
-    return build_colab(ColabOrder(walk_notebook(tmp_path / "mine"), repository="me/kit"), tmp_path / "colab")
+    order = ColabOrder(walk_notebook(tmp_path / "mine"), {"seed": 2}, repository="me/kit")
+    return build_colab(order, tmp_path / "colab")
 
 
 @pytest.fixture
@@ -106,16 +108,33 @@ def test_the_drive_is_mounted_on_colab_only_and_when_wanted(tmp_path, monkeypatc
 
 
 def test_the_archive_is_offered_on_colab_and_named_elsewhere(tmp_path, monkeypatch, colab):
-    """Of two archives of the notebook the newest; without one nothing is offered."""
+    """That of the folder which the notebook was given; without one nothing is offered."""
     out = str(tmp_path / "walk")
-    assert offer_download("walk", out) is None
-    (tmp_path / "walk").mkdir()
-    (tmp_path / "walk/artifacts.zip").write_bytes(b"")
-    assert offer_download("walk", out) == tmp_path / "walk/artifacts.zip"
-    assert colab == [("download", str(tmp_path / "walk/artifacts.zip"))]
+    assert offer_download(out) is None
+    archive = lay_archive(tmp_path / "walk", 1.0)
+    assert offer_download(out) == archive
+    assert colab == [("download", str(archive))]
     monkeypatch.delenv("COLAB_RELEASE_TAG")
-    assert offer_download("walk", out) == tmp_path / "walk/artifacts.zip"
+    assert offer_download(out) == archive
     assert len(colab) == 1
+
+
+def test_without_a_folder_of_its_own_the_newest_archive_is_offered(tmp_path, monkeypatch):
+    """Whatever name the session has: it is not the notebook file's. A run that was moved aside is none."""
+    monkeypatch.chdir(tmp_path)
+    assert offer_download() is None
+    lay_archive(tmp_path / "runs/walk.old-1", 3.0)
+    newest = lay_archive(tmp_path / "runs/walk-quick", 2.0)
+    lay_archive(tmp_path / "runs/walk", 1.0)
+    assert offer_download() == newest
+
+
+def lay_archive(run: Path, changed_s: float) -> Path:
+    """Write an empty archive of a run, last changed at that time."""
+    run.mkdir(parents=True)
+    (run / "artifacts.zip").write_bytes(b"")
+    os.utime(run / "artifacts.zip", (changed_s, changed_s))
+    return run / "artifacts.zip"
 
 
 @pytest.mark.slow
@@ -127,6 +146,9 @@ def test_it_runs_in_an_empty_folder_with_nothing_of_the_repository_beside_it(tmp
     assert [path.name for path in working.iterdir()] == ["runs"]
     run = working / "runs/walk"
     assert read(run)["status"] == "complete"
+    assert read(run, "run.json")["notebook_parameters"] == {"seed": 2}
+    (last,) = json.loads(working.with_suffix(".ipynb").read_text())["cells"][-1]["outputs"]
+    assert "runs/walk/artifacts.zip" in "".join(last["data"]["text/plain"])
     assert_sound(run)
     (carried,) = (tmp_path / "there/cache/training-kit").glob("kit-*")
     assert (carried / "kit/__init__.py").is_file()

@@ -95,7 +95,9 @@ def test_a_scenario_that_needs_sumo_names_what_is_missing(tmp_path, repository, 
     order = KernelOrder(repository / "notebooks/traffic_signal.ipynb", "me", {"scenario": "cologne1"})
     built = build_kernel(order, tmp_path / "built")
     assert {"libsumo", "eclipse-sumo", "sumo-rl"} <= {one.name for one in built.missing}
-    assert f"needed={[one.wanted for one in built.missing]!r})" in first_cell_of(built.notebook)
+    assert f"needed=json.loads({json.dumps([one.wanted for one in built.missing])!r})" in first_cell_of(
+        built.notebook
+    )
 
 
 def pack_nothing():
@@ -167,6 +169,10 @@ def test_a_build_is_replaced_and_other_files_are_not(tmp_path, notebook):
         ({"dataset_sources": ("wheels",)}, UsageError, "Not a dataset source: 'wheels'"),
         ({"options": {"trusted": True}}, UnknownNameError, "Did you mean 'trust'"),
         ({"options": {"on_pressure": "shrink"}}, UnknownNameError, "on_pressure"),
+        ({"options": {"cadence": {"keeps": 5}}}, UnknownNameError, "Did you mean 'keep'"),
+        ({"options": {"cadence": {"keep": 0}}}, UsageError, "keep must be more than zero"),
+        ({"options": {"cadence": {"keep": "5"}}}, UsageError, "keep of cadence must be a number"),
+        ({"options": {"cadence": 5}}, UsageError, "cadence must be a dict"),
         ({"options": {"session_limit": 60}, "session_limit_s": 60}, UsageError, "given twice"),
         ({"session_limit_s": 0.0}, UsageError, "longer than zero"),
         ({"values": {"note": "hf_" + "aB3" * 11}}, UsageError, "looks like a Hugging Face token"),

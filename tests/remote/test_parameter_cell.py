@@ -2,9 +2,11 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kit.errors import UsageError
 from kit.notebooks.parameters import read_parameters
 from kit.remote.parameter_cell import with_values
 
@@ -45,3 +47,23 @@ def test_comments_and_layout_stay():
     assert with_values(SOURCE, {"rate": 1.5}) == SOURCE.replace("0.5", "1.5")
     assert with_values(SOURCE, {"steps": 7}).splitlines()[0] == "steps = 7  # größe"
     assert with_values(SOURCE, {}) == SOURCE
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("odd", ["\x0c", "\x0b", "\x1c", "\x85", "\u2028"])
+def test_only_what_python_ends_a_line_at_is_one(odd, end):
+    """A form feed in a comment, or another separator in a text, moves nothing."""
+    source = f"steps = 1  # a{odd}b{end}name = 'x{odd}y'{end}rate = 0.5{end}"
+    assert with_values(source, {"rate": 1.5}) == source.replace("0.5", "1.5")
+    assert (
+        with_values(source, {"steps": 7, "name": "z"})
+        == f"steps = 7  # a{odd}b{end}name = 'z'{end}rate = 0.5{end}"
+    )
+
+
+def test_what_cannot_be_read_back_is_refused():
+    """A name that the cell does not set, or a value that is no literal, makes no other cell silently."""
+    with pytest.raises(UsageError, match="cannot be given these values: other"):
+        with_values(SOURCE, {"other": 1})
+    with pytest.raises(UsageError, match="cannot be given these values"):
+        with_values(SOURCE, {"rate": float("inf")})
