@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kit.errors import UsageError
+from kit.errors import ConfigMismatchError, UsageError
 from kit.harness.attached import attached_runs, is_bare, newest_claim
 from kit.harness.clock import Clock, process_age_s
 from kit.harness.deadline import Deadline, parse_duration
@@ -22,6 +22,9 @@ from kit.harness.store import sweep
 from kit.harness.take_over import TakenOver, take_over
 from kit.launched import began_at, launched_at
 from kit.options import SessionOptions
+
+if TYPE_CHECKING:
+    from kit.session import TrainingSession
 
 logger = logging.getLogger(__name__)
 
@@ -121,10 +124,9 @@ def take_over_inputs(
         UsageError: there is none, and the session must not begin anew.
         StorageError: the run folder cannot be written, or has no room.
     """
-    taken = None
-    inputs = Path(options.inputs).expanduser().absolute() if str(options.inputs) else detect().input_root
+    taken, inputs = None, _inputs(options)
     held = folder.holds_a_run() and not is_bare(folder.root, asked)
-    if inputs is not None and not options.fresh and not asked.get("quick_test") and inputs.is_dir():
+    if inputs is not None and not asked.get("quick_test") and inputs.is_dir():
         if held:
             _tell_of_further(inputs, folder, asked)
         else:
@@ -136,6 +138,37 @@ def take_over_inputs(
             "one. Attach the output of the session before, or leave must_resume out to begin anew."
         )
     return taken
+
+
+def declare(session: TrainingSession, settings: Mapping[str, Any], begin_again: Callable[[], None]) -> None:
+    """Add ``settings`` to those of the run; where one that was just taken over has others, take one that fits.
+
+    Raises:
+        ConfigMismatchError: the run in the folder was made with others, and no attached one fits.
+        StorageError: the run folder cannot be written, or has no room.
+    """
+    record, inputs = session.record_of_run, _inputs(session.options)
+    try:
+        record.declare(settings)
+    except ConfigMismatchError:
+        asked = {**record.asked, **settings}
+        if not session.taken_over or inputs is None or not attached_runs(inputs, asked):
+            raise
+        session.companions.let_go()  # what it had running beside that run
+        taken = take_over(inputs, session.folder, asked)
+        begin_again()
+        if taken is not None:
+            logger.info(
+                "Taken over instead, for its settings: %s, at step %s.", taken.path, f"{taken.step:,}"
+            )
+        record.declare(settings)
+
+
+def _inputs(options: SessionOptions) -> Path | None:
+    """Return where a run may be taken over from; None where there is no such place, or the run is to begin anew."""
+    if options.fresh:
+        return None
+    return Path(options.inputs).expanduser().absolute() if str(options.inputs) else detect().input_root
 
 
 def _tell_of_further(inputs: Path, folder: RunFolder, asked: Mapping[str, Any]) -> None:

@@ -90,9 +90,8 @@ class RunRecord:
             return
         there = {"quick_test": before.get("quick_test", False), **before.get("config", {})}
         declared = before.get("declared", [])  # compared when this session declares them
-        refuse_other_config(
-            self._folder.root, {key: there[key] for key in there if key not in declared}, describe(self.asked)
-        )
+        known = {key: there[key] for key in there if key in self.config or key not in declared}
+        refuse_other_config(self._folder.root, known, describe(self.asked))
 
     def declare(self, settings: Mapping[str, Any]) -> None:
         """Add settings that decide the results; raises ConfigMismatchError like ``refuse_others``."""

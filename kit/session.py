@@ -20,7 +20,7 @@ from kit.harness.outputs import RobustOutputManager
 from kit.harness.scaling import TimestepScaler
 from kit.harness.summary import SessionLedger, write_json
 from kit.keeper import Capture, Keeper
-from kit.opening import deadline_of, folder_of, launched_s, prepare_folder, take_over_inputs
+from kit.opening import deadline_of, declare, folder_of, launched_s, prepare_folder, take_over_inputs
 from kit.options import SessionOptions
 from kit.outlook import Outlook
 from kit.own_loop import OwnLoop, Stateful
@@ -70,7 +70,7 @@ class TrainingSession:
         self.planner = RunPlanner()
         self.outlook = Outlook(self)
         self.step = 0
-        self.stopping = self.closed = False
+        self.stopping = self.closed = self.taken_over = False
         self.reason = ""
         self.inexact_reason: str | None = None
         self._quick_total = max(20, total_timesteps // QUICK_SHARE)
@@ -107,6 +107,7 @@ class TrainingSession:
         try:
             taken = take_over_inputs(session.options, session.folder, session.record_of_run.asked)
             session._begin()
+            session.taken_over = taken is not None
             if taken is not None:  # said once there is a log of the run
                 logger.info("The run is taken over from %s, at step %s.", taken.path, f"{taken.step:,}")
         except BaseException:
@@ -199,7 +200,7 @@ class TrainingSession:
         """
         if self.begun:
             raise UsageError("declare() must come before the first restore() or record().")
-        self._refuse(lambda: self.record_of_run.declare(settings))
+        self._refuse(lambda: declare(self, settings, begin_again=self._begin))
 
     def _refuse(self, check: Callable[[], None]) -> None:
         """Where a check refuses the run that is there, nothing of this session may reach its folder."""

@@ -70,6 +70,37 @@ def test_settings_that_are_declared_later_are_still_refused(tmp_path, inputs):
         session.declare(rate=0.1)
 
 
+def test_of_runs_that_differ_in_what_is_declared_the_one_that_fits_is_continued(tmp_path):
+    """One that is further on and was made at another rate is left, once the session says its own."""
+    for place, rate, until in (("newer", 0.2, 35), ("older", 0.1, 25)):
+        session = open_session(tmp_path / "input" / place)
+        session.declare(size=3)
+        session.declare(rate=rate)
+        with pytest.raises(RuntimeError), session:
+            walk_on(session, until=until)
+    with open_session(tmp_path / "straight") as session:
+        session.declare(size=3)
+        session.declare(rate=0.1)
+        walk_on(session)
+    before = contents(tmp_path / "input")
+    with open_session(tmp_path / "second", inputs=tmp_path / "input", must_resume=True) as session:
+        session.declare(size=3)
+        session.declare(rate=0.1)
+        assert "Taken over instead, for its settings" in session.folder.log.read_text()
+        session.restore()
+        assert session.step == 20
+        walk_on(session)
+    summary = read(tmp_path / "second")
+    assert (summary["status"], summary["sessions"], summary["exact"]) == ("complete", 2, True)
+    assert (tmp_path / "second/metrics.csv").read_bytes() == (tmp_path / "straight/metrics.csv").read_bytes()
+    assert contents(tmp_path / "input") == before
+    assert_sound(tmp_path / "second")
+    session = open_session(tmp_path / "third", inputs=tmp_path / "input")
+    session.declare(size=3)
+    with pytest.raises(ConfigMismatchError, match="rate"), session:
+        session.declare(rate=0.3)
+
+
 def test_a_session_that_must_resume_does_not_begin_anew(tmp_path, inputs):
     """A session whose input is missing would repeat the work: it is refused before it trains, and names both places."""
     with pytest.raises(UsageError, match="no sound run of these settings"):

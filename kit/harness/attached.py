@@ -104,8 +104,8 @@ def is_bare(run_dir: Path, asked: Mapping[str, Any]) -> bool:
 def attached_runs(root: Path, asked: Mapping[str, Any]) -> list[AttachedRun]:
     """Return the runs below ``root`` that were made with the settings ``asked``, the one furthest on first.
 
-    Settings that a run declared after it was opened are compared when the session declares them. A run of other
-    settings is passed over, and the log says which of them differ.
+    Settings that a run declared after it was opened are compared where they are asked for: a session that declares
+    them has not yet done so when it opens. A run of other settings is passed over, and the log says which differ.
     """
     found = []
     for path in _places(root):
@@ -129,7 +129,8 @@ def attached_runs(root: Path, asked: Mapping[str, Any]) -> list[AttachedRun]:
 def _differences(facts: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     declared = facts.get("declared", [])
     there = {"quick_test": facts.get("quick_test", False), **facts["config"]}
-    return differences({key: there[key] for key in there if key not in declared}, describe(asked))
+    known = {key: there[key] for key in there if key in asked or key not in declared}
+    return differences(known, describe(asked))
 
 
 def _read(path: Path) -> AttachedRun:
