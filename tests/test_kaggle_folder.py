@@ -40,6 +40,13 @@ def test_a_template_is_what_is_built_from_it(notebook):
     assert {**made, "id": template["id"]} == template
 
 
+def test_only_a_notebook_that_uses_a_gpu_gets_one():
+    """GPU hours are counted while a session has them: for the probe, which measures the GPU that the run is to have."""
+    gets = {path.stem for path in NOTEBOOKS if settings_of(path).metadata["enable_gpu"]}
+    uses = {path.stem for path in NOTEBOOKS if '\\"cuda\\"' in path.read_text()}
+    assert gets == uses == {"compute_budget"}
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_settings_are_parameters_of_the_notebook(notebook):
     """Defaults on Kaggle are of the types of the notebook's."""
