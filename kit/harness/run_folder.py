@@ -245,9 +245,15 @@ class RunFolder:
 
 def move_aside(folder: RunFolder) -> Path:
     """Rename the run folder to the next free ``<name>.old-N`` and return that path; nothing is deleted."""
-    number = 1
-    while (aside := folder.root.with_name(f"{folder.root.name}.old-{number}")).exists():
-        number += 1
-    folder.root.rename(aside)
+    aside = set_aside(folder.root, folder.root)
     folder._forget()  # of a control folder elsewhere, which did not go along
+    return aside
+
+
+def set_aside(path: Path, root: Path) -> Path:
+    """Rename ``path`` to the next free ``<name>.old-N`` of the run folder ``root``, and return that."""
+    number = 1
+    while (aside := root.with_name(f"{root.name}.old-{number}")).exists():
+        number += 1
+    path.rename(aside)
     return aside

@@ -21,7 +21,7 @@ from typing import Any
 
 from kit.errors import IntegrityError, StorageError
 from kit.harness.attached import AttachedRun, attached_runs, sound_step
-from kit.harness.run_folder import OWN, RunFolder
+from kit.harness.run_folder import BEFORE_A_RUN, OWN, RunFolder, set_aside
 from kit.harness.store import committed_directory, discard, is_stale, regular_files
 from kit.harness.summary import SessionLedger, read_summary
 from kit.harness.unpack import (
@@ -196,7 +196,18 @@ def _link(living: Path, target: Path, *, shared: bool) -> None:
 
 
 def _clear_unfinished(root: Path) -> None:
-    """Remove what a session that was killed while it took over left beside the run folder."""
+    """Remove what a session that was killed while it took over left beside the run folder.
+
+    Where it was killed between two renames, what was in the folder before lies beside it, and nothing is in its place:
+    somebody's files in that, or a run that was begun, are kept.
+    """
     for path in root.parent.glob(f".{glob.escape(root.name)}.*"):
-        if is_stale(path.name):
+        if not is_stale(path.name):
+            continue
+        found = {one.name for one in path.iterdir()} if path.suffix == ".old" and path.is_dir() else set()
+        if found <= BEFORE_A_RUN or RunFolder(root).holds_a_run():
             discard(path)
+        else:
+            logger.warning(
+                "What was in %s before a session was killed is now in %s.", root, set_aside(path, root)
+            )

@@ -278,3 +278,17 @@ def test_what_a_killed_session_left_beside_is_cleared(tmp_path, here):
     (stale / "run.json").write_text("{}")
     take_over(tmp_path / "input", here, ASKED)
     assert not stale.exists()
+
+
+def test_what_was_in_the_folder_before_a_kill_between_two_renames_is_kept(tmp_path, here, caplog):
+    """Where folders cannot change places in one step: a run that was begun, and a user's files, are not deleted."""
+    stale = left_behind(here.root.parent / ".walk.999999999.0123abcd.old")
+    (stale / "notes.txt").write_text("mine")
+    take_over(tmp_path / "input", here, ASKED)
+    assert (here.root.with_name("walk.old-1") / "notes.txt").read_text() == "mine"
+    assert "is now in" in caplog.text
+    assert not stale.exists()
+    stale.mkdir()
+    (stale / "logs").mkdir()
+    take_over(tmp_path / "input", here, ASKED)
+    assert sorted(path.name for path in here.root.parent.iterdir()) == ["walk", "walk.old-1"]
