@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ from tests.remote.kaggle_server.session import Run
 from tests.remote.kaggle_server.storage import Storage
 
 _LONGEST_CLOSE_S = 30.0
+_LOOK_EVERY_S = 0.01
 
 
 class KaggleServer:
@@ -128,6 +130,13 @@ class KaggleServer:
         assert version is not None
         assert version.session.ended.wait(timeout_s), f"{slug} is {version.status} after {timeout_s} s"
         return version
+
+    def until(self, true: Callable[[], bool], timeout_s: float = 60.0) -> None:
+        """Wait until something is true; AssertionError where it does not become so."""
+        tries = int(timeout_s / _LOOK_EVERY_S)
+        assert any(true() or self.closing.wait(_LOOK_EVERY_S) for _ in range(tries)), (
+            f"not so after {timeout_s} s"
+        )
 
     def __enter__(self) -> KaggleServer:
         """Begin to listen."""
