@@ -61,7 +61,9 @@ class Handler(BaseHTTPRequestHandler):
         name = name_of(url)
         code = 0
         try:
-            self._misbehave_before(name)
+            if self._hangs(name):
+                return
+            self.kaggle.misbehave.refuse(name)
             code = serve(name, url)
         except ApiError as error:
             code = error.code
@@ -69,11 +71,13 @@ class Handler(BaseHTTPRequestHandler):
         finally:
             self.kaggle.journal.add(name, code, self._said)
 
-    def _misbehave_before(self, name: str) -> None:
-        if self.kaggle.misbehave.take("hang", name):
-            self.kaggle.closing.wait()
-            self.close_connection = True
-        self.kaggle.misbehave.refuse(name)
+    def _hangs(self, name: str) -> bool:
+        """Wait for the server's end where this call is to hang; tell whether it was."""
+        if not self.kaggle.misbehave.take("hang", name):
+            return False
+        self.kaggle.closing.wait()
+        self.close_connection = True
+        return True
 
     def _method(self, name: str, url: SplitResult) -> int:
         body = json.loads(self._body.all() or b"{}")
