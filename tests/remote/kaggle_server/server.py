@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +15,7 @@ from tests.remote.kaggle_server.handler import Handler
 from tests.remote.kaggle_server.journal import Call, Journal
 from tests.remote.kaggle_server.kernel import Kernel, Version
 from tests.remote.kaggle_server.kernels import Kernels
+from tests.remote.kaggle_server.listener import Listener
 from tests.remote.kaggle_server.misbehaviour import Misbehaviour
 from tests.remote.kaggle_server.output import Output
 from tests.remote.kaggle_server.policy import Policy
@@ -50,8 +50,7 @@ class KaggleServer:
     ) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self._handler = type("BoundHandler", (Handler,), {"kaggle": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler)
-        self._http.daemon_threads = True
+        self._http = Listener(("127.0.0.1", 0), self._handler)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self.policy, self.closing = policy, threading.Event()
         self.account, self.misbehave, self.journal = Account(user), Misbehaviour(), Journal()
@@ -146,7 +145,11 @@ class KaggleServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Answer nobody any more; what runs is waited for, what is queued is dropped."""
+        """Answer nobody any more; what runs is waited for, what is queued is dropped.
+
+        Raises:
+            AssertionError: A session does not end, or an answer failed for a mistake of the server's.
+        """
         self.closing.set()
         self._http.shutdown()
         self._http.server_close()
@@ -156,4 +159,5 @@ class KaggleServer:
             if session.status == "QUEUED":
                 session.cancel()
         left = [session.order.ref for session in sessions if not session.join(_LONGEST_CLOSE_S)]
-        assert not left or error, f"still running: {left}"
+        assert error or not left, f"still running: {left}"
+        assert error or not self._http.mistakes, self._http.mistakes
