@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kit.harness.clock import ManualClock
-from tests.remote.kaggle_server import Cli, KaggleServer, Machine, Plan, ask, fetch
+from tests.remote.kaggle_server import Cli, KaggleServer, Machine, Plan, ask, fetch, push
 
 ARCHIVE = bytes(range(256)) * 1000
 FILES = {"artifacts.zip": ARCHIVE, **{f"figures/{number:02d}.png": b"p" * number for number in range(1, 45)}}
@@ -25,13 +25,7 @@ def clock() -> ManualClock:
 def server(tmp_path: Path, clock: ManualClock) -> Iterator[KaggleServer]:
     """A server with one kernel that is COMPLETE, and left 45 files."""
     with KaggleServer(tmp_path / "kaggle", Machine(Plan(files=FILES)), clock=clock) as server:
-        request = {
-            "slug": "tester/a-notebook",
-            "newTitle": "A notebook",
-            "text": "{}",
-            "kernelType": "notebook",
-        }
-        ask(server, "kernels", "SaveKernel", request)
+        push(server)
         server.wait("a-notebook")
         yield server
     assert server.misbehave.left() == []

@@ -17,8 +17,9 @@ from tests.remote.kaggle_server import (
     Plan,
     Policy,
     ask,
-    dataset_folder,
+    carry,
     kernel_folder,
+    push,
     status,
 )
 
@@ -49,19 +50,6 @@ def server(tmp_path: Path, machine: Machine, clock: ManualClock) -> Iterator[Kag
 def kaggle(server: KaggleServer, tmp_path: Path) -> Cli:
     """The CLI with a valid token."""
     return Cli(server, tmp_path / "home")
-
-
-def push(server: KaggleServer, slug: str = "a-notebook", **fields: object) -> dict[str, object]:
-    """Push without the CLI and return the answer."""
-    ref = slug if "/" in slug else f"tester/{slug}"
-    request = {
-        "slug": ref,
-        "newTitle": ref.partition("/")[2],
-        "text": "{}",
-        "kernelType": "notebook",
-        **fields,
-    }
-    return dict(ask(server, "kernels", "SaveKernel", request).json)
 
 
 def test_the_cli_pushes_asks_and_fetches(kaggle: Cli, server: KaggleServer, machine: Machine, tmp_path: Path):
@@ -175,7 +163,7 @@ def test_sources_become_inputs_and_invalid_ones_stop_nothing(
         push(server, "earlier-run")
         server.wait("earlier-run")
     push(server, "cancelled-run")
-    kaggle("datasets", "create", "-p", dataset_folder(tmp_path / "data", "carried-over", {"a.txt": b"a"}))
+    carry(server, "carried-over", {"a.txt": b"a"})
     folder = kernel_folder(
         tmp_path / "kernel",
         kernel_sources=["tester/earlier-run", "tester/no-such-run"],

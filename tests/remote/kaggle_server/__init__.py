@@ -16,7 +16,7 @@ report settles is a setting of ``Policy``, or a switch of ``Misbehaviour``.
 """
 
 from tests.remote.kaggle_server.cli import Cli
-from tests.remote.kaggle_server.direct import ask, fetch, status
+from tests.remote.kaggle_server.direct import ask, carry, fetch, push, status
 from tests.remote.kaggle_server.folder import dataset_folder, kernel_folder
 from tests.remote.kaggle_server.machine import Machine, Plan
 from tests.remote.kaggle_server.misbehaviour import WEEKLY_QUOTA
@@ -33,8 +33,10 @@ __all__ = [
     "Plan",
     "Policy",
     "ask",
+    "carry",
     "dataset_folder",
     "fetch",
     "kernel_folder",
+    "push",
     "status",
 ]
