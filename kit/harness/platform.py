@@ -23,6 +23,10 @@ Kind = Literal["kaggle", "colab", "local"]
 _KAGGLE_VARIABLES = ("KAGGLE_KERNEL_RUN_TYPE", "KAGGLE_URL_BASE")
 _COLAB_VARIABLES = ("COLAB_RELEASE_TAG",)
 _TPU_VARIABLES = ("TPU_ACCELERATOR_TYPE", "TPU_NAME", "COLAB_TPU_ADDR")
+KAGGLE_FOLDER = "KIT_KAGGLE_FOLDER"
+"""Set by a rehearsal alone, where it cannot make a folder ``/kaggle``: what stands in for it."""
+FIRST_PROCESS = "KIT_FIRST_PROCESS"
+"""Set by a rehearsal alone, where it cannot make a process 1: the id of what stands in for it."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def detect(environ: Mapping[str, str] = os.environ) -> Platform:
         interactive = environ.get("KAGGLE_KERNEL_RUN_TYPE", "Batch").lower() != "batch"
         return Platform(
             kind="kaggle",
-            output_root=Path("/kaggle/working"),
+            output_root=kaggle_folder(environ) / "working",
             session_limit_s=(9 if tpu else 12) * HOUR_S,
             interactive=interactive,
             idle_limit_s=20 * 60.0 if interactive else None,
@@ -60,6 +64,16 @@ def detect(environ: Mapping[str, str] = os.environ) -> Platform:
     if any(environ.get(name) for name in _COLAB_VARIABLES):
         return Platform("colab", Path("/content"), 12 * HOUR_S, interactive=True)
     return Platform("local", Path.cwd(), None, interactive=False)
+
+
+def kaggle_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return ``/kaggle``, which holds ``working`` and the read-only ``input``, or what a rehearsal has in its place."""
+    return Path(environ.get(KAGGLE_FOLDER) or "/kaggle")
+
+
+def first_process(environ: Mapping[str, str] = os.environ) -> int:
+    """Return the id of the process that was there first in this session: 1, or what a rehearsal has in its place."""
+    return int(environ.get(FIRST_PROCESS) or 1)
 
 
 def session_began(
@@ -85,7 +99,7 @@ def session_began(
     """
     now = clock.monotonic()
     if platform.kind != "local" and not explicit_limit:
-        age_s = age_of(1)
+        age_s = age_of(first_process())
         if age_s is not None:
             return now - age_s
     if launched_monotonic is not None:
