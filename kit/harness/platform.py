@@ -25,8 +25,6 @@ _COLAB_VARIABLES = ("COLAB_RELEASE_TAG",)
 _TPU_VARIABLES = ("TPU_ACCELERATOR_TYPE", "TPU_NAME", "COLAB_TPU_ADDR")
 KAGGLE_FOLDER = "KIT_KAGGLE_FOLDER"
 """Set by a rehearsal alone, where it cannot make a folder ``/kaggle``: what stands in for it."""
-FIRST_PROCESS = "KIT_FIRST_PROCESS"
-"""Set by a rehearsal alone, where it cannot make a process 1: the id of what stands in for it."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def detect(environ: Mapping[str, str] = os.environ, drive: Path = DRIVE) -> Plat
             interactive=interactive,
             idle_limit_s=20 * 60.0 if interactive else None,
             disk_limit_bytes=20 * 10**9,
-            input_root=Path("/kaggle/input"),
+            input_root=kaggle_folder(environ) / "input",
         )
     if any(environ.get(name) for name in _COLAB_VARIABLES):
         # Where a Drive is mounted the run outlives the machine; elsewhere it does not.
@@ -81,11 +79,6 @@ def detect(environ: Mapping[str, str] = os.environ, drive: Path = DRIVE) -> Plat
 def kaggle_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Return ``/kaggle``, which holds ``working`` and the read-only ``input``, or what a rehearsal has in its place."""
     return Path(environ.get(KAGGLE_FOLDER) or "/kaggle")
-
-
-def first_process(environ: Mapping[str, str] = os.environ) -> int:
-    """Return the id of the process that was there first in this session: 1, or what a rehearsal has in its place."""
-    return int(environ.get(FIRST_PROCESS) or 1)
 
 
 def session_began(
@@ -111,7 +104,7 @@ def session_began(
     """
     now = clock.monotonic()
     if platform.kind != "local" and not explicit_limit:
-        age_s = age_of(first_process())
+        age_s = age_of(1)
         if age_s is not None:
             return now - age_s
     if launched_monotonic is not None:

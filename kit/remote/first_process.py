@@ -14,7 +14,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from kit.harness.platform import FIRST_PROCESS, KAGGLE_FOLDER
+from kit.harness.clock import SYSTEM_CLOCK, process_age_s
+from kit.harness.platform import KAGGLE_FOLDER
+from kit.launched import BEGAN
 from kit.remote.kaggle_environment import kaggle_environment
 from kit.remote.linux import die_with_parent, mount
 from kit.remote.machine_order import NAMESPACES, MachineOrder
@@ -54,7 +56,9 @@ def _enter(order: MachineOrder) -> dict[str, str]:
         return kaggle_environment(Path("/tmp/home"), Path("/tmp"), gpu=order.gpu)
     os.chdir(order.working)
     variables = kaggle_environment(stage / "tmp/home", stage / "tmp", gpu=order.gpu)
-    return {**variables, KAGGLE_FOLDER: order.out, FIRST_PROCESS: str(os.getpid())}
+    # This machine's process 1 is older than the session: it began with this process.
+    began_s = SYSTEM_CLOCK.monotonic() - (process_age_s(os.getpid()) or 0.0)
+    return {**variables, KAGGLE_FOLDER: str(order.kaggle), BEGAN: repr(began_s)}
 
 
 def _run(module_and_arguments: tuple[str, ...], variables: Mapping[str, str]) -> int:

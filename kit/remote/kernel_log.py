@@ -71,5 +71,5 @@ class KernelLog:
 
 def read_log(path: Path) -> list[dict[str, Any]]:
     """Return the records in ``path``, also while they are being written: a last one that is cut is left out."""
-    whole_lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [dict(json.loads(line.lstrip("[,"))) for line in whole_lines]
+    whole_lines = path.read_bytes().split(b"\n")[:-1]
+    return [dict(json.loads(line.lstrip(b"[,"))) for line in whole_lines]

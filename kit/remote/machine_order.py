@@ -19,8 +19,7 @@ class MachineOrder:
     Attributes:
         notebook: the code file.
         inputs: name below ``/kaggle/input`` to the folder that is seen there.
-        out: the folder that holds ``working``, which is or becomes ``/kaggle/working``.
-        stage: an empty folder on the same disk, for everything that does not outlive the machine.
+        stage: a folder with an empty ``kaggle/working``, for everything that does not outlive the machine.
         limit_s: seconds after which everything is killed.
         memory_bytes: what all processes may hold together.
         disk_bytes: what ``/kaggle/working`` may hold.
@@ -32,7 +31,6 @@ class MachineOrder:
 
     notebook: str
     inputs: dict[str, str]
-    out: str
     stage: str
     limit_s: float
     memory_bytes: int
@@ -43,9 +41,14 @@ class MachineOrder:
     parent: int
 
     @property
+    def kaggle(self) -> Path:
+        """What is, or stands in for, ``/kaggle``; its ``working`` survives."""
+        return Path(self.stage) / "kaggle"
+
+    @property
     def working(self) -> Path:
-        """The folder whose content survives."""
-        return Path(self.out) / "working"
+        """What is, or stands in for, ``/kaggle/working``."""
+        return self.kaggle / "working"
 
     @property
     def verdict(self) -> Path:

@@ -159,12 +159,11 @@ def _play(
 ) -> Verdict:
     """Have a machine play the run, and leave ``working`` and the log in ``out``, nothing else."""
     stage = out / ".machine"
-    for folder in (out / "working", stage / "tmp/home"):
-        folder.mkdir(parents=True)
+    for name in ("kaggle/working", "tmp/home"):
+        (stage / name).mkdir(parents=True)
     machine = MachineOrder(
         notebook=str(notebook),
         inputs={name: str(path.resolve()) for name, path in order.inputs.items()},
-        out=str(out),
         stage=str(stage),
         limit_s=order.limit_s,
         memory_bytes=order.memory_bytes,
@@ -176,16 +175,14 @@ def _play(
     )
     try:
         if isolation == REDIRECTED:
-            lay_read_only(machine.inputs, out / "input")
+            lay_read_only(machine.inputs, machine.kaggle / "input")
         verdict = _run(machine, log_file)
-        if machine.rescued.exists():
-            shutil.rmtree(machine.working)
-            machine.rescued.rename(machine.working)
-        if verdict.ended_by == "setup":
-            shutil.rmtree(machine.working)
+        if verdict.ended_by != "setup":
+            came_back = machine.rescued if machine.rescued.exists() else machine.working
+            came_back.rename(out / "working")
         return verdict
     finally:
-        give_back(out / "input")
+        give_back(machine.kaggle / "input")
         shutil.rmtree(stage, ignore_errors=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kit.harness.clock import ManualClock
-from kit.harness.platform import detect, first_process, kaggle_folder, machine, session_began
+from kit.harness.platform import detect, kaggle_folder, machine, session_began
 
 KAGGLE = {"KAGGLE_KERNEL_RUN_TYPE": "Batch"}
 COLAB = {"COLAB_RELEASE_TAG": "release-colab_20261101"}
@@ -65,14 +65,14 @@ def test_an_unreadable_process_one_falls_back_to_the_launch():
     assert session_began(detect({}), None, False, clock, age_of=lambda pid: None) == 1_000.0
 
 
-def test_a_rehearsal_may_put_a_folder_and_a_process_in_kaggles_place(monkeypatch):
-    """Where no /kaggle and no process 1 can be made, the two variables name what stands in for them."""
-    assert (kaggle_folder({}), first_process({})) == (Path("/kaggle"), 1)
-    in_its_place = KAGGLE | {"KIT_KAGGLE_FOLDER": "/somewhere", "KIT_FIRST_PROCESS": "77"}
-    assert detect(in_its_place).output_root == Path("/somewhere/working")
-    monkeypatch.setenv("KIT_FIRST_PROCESS", "77")
-    clock = ManualClock(monotonic=1_000.0)
-    assert session_began(detect(in_its_place), 990.0, False, clock, age_of={1: 900.0, 77: 40.0}.get) == 960.0
+def test_a_rehearsal_may_put_a_folder_in_kaggles_place():
+    """Where no /kaggle can be made, a variable names what stands in for it."""
+    assert kaggle_folder({}) == Path("/kaggle")
+    somewhere = detect(KAGGLE | {"KIT_KAGGLE_FOLDER": "/somewhere"})
+    assert (somewhere.output_root, somewhere.input_root) == (
+        Path("/somewhere/working"),
+        Path("/somewhere/input"),
+    )
 
 
 def test_the_machine_is_described_without_being_named():
