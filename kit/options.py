@@ -30,7 +30,8 @@ class SessionOptions:
         on_pressure: ``report``, ``reduce`` (shrink the total so that the run completes) or ``tiers``.
         tiers: the totals that ``tiers`` chooses from, environment steps.
         fresh: move a run that is in the folder aside and start anew; attached inputs are not looked at.
-        inputs: the folder in which a run of the same settings is looked for where the run folder holds none; empty: the attached inputs of the platform.
+        inputs: the folder in which a run of the same settings is looked for where the run folder holds none; empty:
+            the attached inputs of the platform.
         must_resume: refuse to begin anew where no run to continue is found.
         cadence: how often to checkpoint and export.
         metrics_every: environment steps between two rows of metrics.csv.
