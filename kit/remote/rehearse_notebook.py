@@ -31,6 +31,7 @@ from kit.remote.rehearse import (
     KAGGLE_MEMORY_BYTES,
     Rehearsal,
     RehearsalOrder,
+    read_kernel,
     rehearse,
 )
 from kit.report import write_report
@@ -151,7 +152,8 @@ def _staging(folder: RunFolder) -> Iterator[Path]:
 def _rehearse(order: NotebookRehearsal, build: Build, folder: RunFolder, staging: Path) -> dict[str, Any]:
     kernel = build(order, staging / "kernel")
     before = folder.holds_a_run()
-    attached = {f"{order.notebook.stem}/runs/{order.notebook.stem}": folder.root} if before else {}
+    slug = str(read_kernel(kernel)[1]["id"]).rpartition("/")[2]
+    attached = {f"{slug}/runs/{order.notebook.stem}": folder.root} if before else {}
     found = rehearse(
         RehearsalOrder(kernel, order.limit_s, attached, staging / "out", order.memory_bytes, order.disk_bytes)
     )
