@@ -64,7 +64,8 @@ def test_a_dataset_is_made_asked_about_and_renewed(kaggle: Cli, server: KaggleSe
         "second session",
     ]
     assert contents(server.datasets.mountable("tester", "carried-over", ""))["big.bin"] == b"other"
-    assert ask(server, "datasets", "GetDataset", NAMED).json["currentVersionNumber"] == 2
+    asked = kaggle("datasets", "status", "tester/carried-over", "--format", "json(current_version_number)")
+    assert asked.stdout.endswith('{"current_version_number": 2}')
 
 
 def test_a_broken_upload_goes_on_where_it_stopped(kaggle: Cli, server: KaggleServer, tmp_path: Path):

@@ -145,6 +145,17 @@ def test_a_name_may_lead_out_of_the_folder(server: KaggleServer, tmp_path: Path)
     assert (tmp_path / "outside.txt").read_bytes() == b"x"
 
 
+def test_a_listing_may_not_end(server: KaggleServer):
+    """The next page is the same again, with the same token, so many times."""
+    server.misbehave.repeat_page(times=3)
+    token, seen = "", []
+    for _ in range(5):
+        some = output(server, pageToken=token)
+        token = some.get("nextPageToken", "")
+        seen.append(some["files"][0]["fileName"])
+    assert seen == ["artifacts.zip"] * 4 + ["figures/20.png"]
+
+
 def test_output_may_be_late(server: KaggleServer):
     """For so many listings there is nothing yet, though the session is COMPLETE."""
     server.misbehave.list_nothing(times=2)

@@ -254,6 +254,23 @@ def test_somebody_elses_kernel_is_not_found(server: KaggleServer):
     assert push(server, "stranger/a-notebook") == {"error": "Notebook not found"}
 
 
+def test_source_metadata_and_files_can_be_read_back(kaggle: Cli, server: KaggleServer, tmp_path: Path):
+    """`pull`, `list` and `files` give what was pushed and what came out."""
+    kaggle("kernels", "push", "-p", kernel_folder(tmp_path / "kernel", kernel_sources=["tester/a-notebook"]))
+    server.wait("a-notebook")
+    kaggle("kernels", "pull", "tester/a-notebook", "-p", tmp_path / "pulled", "-m")
+    metadata = json.loads((tmp_path / "pulled/kernel-metadata.json").read_text())
+    source = json.loads((tmp_path / "pulled" / metadata["code_file"]).read_text())
+    assert source["cells"][0]["source"] == "a = 1\nprint(a)", "the CLI joins the lines of a cell"
+    assert (metadata["id"], metadata["kernel_sources"]) == ("tester/a-notebook", ["tester/a-notebook"])
+    assert "tester/a-notebook" in kaggle("kernels", "list", "-m", "-v").stdout
+    files = kaggle("kernels", "files", "tester/a-notebook", "-v").stdout
+    assert [line.split(",")[:2] for line in files.splitlines()[-2:]] == [
+        ["metrics.csv", "7"],
+        ["runs/a notebook/best (1).bin", "256"],
+    ]
+
+
 def test_kernels_are_listed_newest_first_in_pages(server: KaggleServer):
     """`kernels list` gets each kernel once, with its current version, page after page."""
     for number in range(5):

@@ -14,6 +14,7 @@ from tests.remote.kaggle_server import (
     KaggleServer,
     Machine,
     ask,
+    fetch,
     kernel_folder,
     push,
     status,
@@ -78,6 +79,24 @@ def test_a_push_may_succeed_without_an_answer(kaggle: Cli, server: KaggleServer,
     told = kaggle("kernels", "push", "-p", kernel_folder(tmp_path / "kernel"))
     assert (told.returncode, "Remote end closed connection without response" in told.stderr) == (1, True)
     assert server.wait("a-notebook").number == 1
+
+
+def test_an_answer_may_break_off(kaggle: Cli, server: KaggleServer):
+    """Half of it arrives, though the call was carried out: an exit code of 1."""
+    push(server)
+    server.misbehave.cut_answer(call="GetKernelSessionStatus")
+    told = kaggle("kernels", "status", "tester/a-notebook")
+    assert (told.returncode, "IncompleteRead" in told.stderr) == (1, True)
+
+
+def test_the_load_balancer_answers_in_html(server: KaggleServer):
+    """502 and a page, not JSON, whatever was called."""
+    server.misbehave.fail_before(times=2)
+    heard = [
+        ask(server, "kernels", "GetAcceleratorQuotaStatistics"),
+        fetch(server, f"{server.url}/storage/x?a=b"),
+    ]
+    assert [(one.code, one.headers["Content-Type"][:9]) for one in heard] == [(502, "text/html")] * 2
 
 
 def test_a_new_kernel_may_be_denied_at_first(server: KaggleServer):
