@@ -1,0 +1,1 @@
+"""Kaggle and Colab, there and back: what is pushed, and what comes home."""
