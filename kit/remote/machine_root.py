@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import sys
 import urllib.parse
 from contextlib import suppress
@@ -53,7 +54,8 @@ def _copy_on_write(stage: Path) -> Path:
     mount("tmpfs", layers, "tmpfs")
     (layers / "upper").mkdir()
     (layers / "work").mkdir()
-    options = f"lowerdir=/,upperdir={layers}/upper,workdir={layers}/work"
+    os.chdir(stage)  # a path of any name would have to be escaped, a relative one has a name of ours
+    options = "lowerdir=/,upperdir=layers/upper,workdir=layers/work"
     try:
         mount("overlay", root, "overlay", data=options)
     except OSError:  # in a user namespace the layers' notes need another kind of attribute

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias
 
@@ -53,8 +53,8 @@ class RehearsalOrder:
 
     kernel: Path
     limit_s: float
-    inputs: Mapping[str, Path] = field(default_factory=dict)
-    out: Path = field(default_factory=Path)
+    inputs: Mapping[str, Path]
+    out: Path
     memory_bytes: int = KAGGLE_MEMORY_BYTES
     disk_bytes: int = KAGGLE_DISK_BYTES
     isolation: Isolation | None = None

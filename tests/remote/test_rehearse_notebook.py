@@ -67,8 +67,8 @@ def test_three_sessions_end_like_one(tmp_path, notebook):
 
 
 @pytest.mark.slow
-def test_a_hang_is_killed_at_the_limit_and_continued(tmp_path, notebook):
-    """The first session hangs: Kaggle kills it, what survived is packaged, exit 4; the second completes the run."""
+def test_a_machine_that_is_taken_away_early_costs_one_checkpoint(tmp_path, notebook):
+    """Told 12 hours and killed after seconds: what survived is packaged, exit 4, and the next session goes on."""
     values = {"total_timesteps": 100, "hang_at": 60}
     whole = rehearse_notebook(
         NotebookRehearsal(notebook, 120, values | {"hang_at": -1}, str(tmp_path / "whole"))
@@ -76,15 +76,26 @@ def test_a_hang_is_killed_at_the_limit_and_continued(tmp_path, notebook):
     assert exit_code(whole) == 0
 
     out = tmp_path / "split"
-    order = NotebookRehearsal(notebook, 7, values, str(out))
-    killed = rehearse_notebook(order)
-    assert exit_code(killed) in (4, 6)
-    assert killed["resumable"]
+    killed = rehearse_notebook(NotebookRehearsal(notebook, 6, values, str(out), told_s=12 * 3600))
+    assert (killed["status"], exit_code(killed)) == ("failed", 4)
+    assert killed["rehearsal"]["status"] == "CANCEL_ACKNOWLEDGED"
+    assert killed["reason"].endswith("exceeded the max allowed execution duration.")
+    assert 0 < killed["step"] <= 60
     assert verify(out).ok
-    assert package_run(out)["status"] == "failed"
-    completed = rehearse_notebook(order)
-    assert (completed["status"], exit_code(completed)) == ("complete", 0)
+    assert package_run(out)["step"] == killed["step"]
+    completed = rehearse_notebook(NotebookRehearsal(notebook, 120, values, str(out)))
+    assert (completed["status"], completed["sessions"], exit_code(completed)) == ("complete", 2, 0)
     _assert_the_same(tmp_path / "whole", out)
+
+
+@pytest.mark.slow
+def test_a_hang_is_ended_by_the_hard_deadline_before_the_kill(tmp_path, notebook):
+    """Told the truth, the watchdog ends a session that hangs and leaves it resumable: exit 6."""
+    order = NotebookRehearsal(notebook, 60, {"hang_at": 60}, str(tmp_path / "run"))
+    ended = rehearse_notebook(order)
+    assert (ended["reason"], exit_code(ended), ended["resumable"]) == ("hard_deadline", 6, True)
+    assert ended["rehearsal"]["status"] == "ERROR"
+    assert verify(tmp_path / "run").ok
 
 
 def _assert_the_same(one: Path, other: Path) -> None:
