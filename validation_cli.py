@@ -116,6 +116,9 @@ def _drill_options(made: Parser) -> None:
 def _rehearsal_options(made: Parser) -> None:
     _notebook_options(made)
     made.add_argument("--limit", default="12h", metavar="TIME", help="kill it after this long, such as 60")
+    made.add_argument(
+        "--told", default="", metavar="TIME", help="the limit its session is told, where that differs"
+    )
     made.add_argument("--fresh", action="store_true", help="move a run that is there aside")
     made.add_argument("--memory-limit", default="30GB", metavar="SIZE", help="what its processes may hold")
     made.add_argument("--disk-limit", default="20GB", metavar="SIZE", help="what /kaggle/working may hold")
@@ -287,6 +290,7 @@ def rehearse(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
         arguments.fresh,
         parse_size(arguments.memory_limit, "--memory-limit"),
         parse_size(arguments.disk_limit, "--disk-limit"),
+        parse_duration(arguments.told) if arguments.told else None,
     )
     summary = rehearse_notebook(order)
     return summary, rehearsal_text(summary), exit_code(summary)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias
 
@@ -53,15 +53,14 @@ class RehearsalOrder:
 
     kernel: Path
     limit_s: float
-    inputs: Mapping[str, Path] = field(default_factory=dict)
-    out: Path = field(default_factory=Path)
+    inputs: Mapping[str, Path]
+    out: Path
     memory_bytes: int = KAGGLE_MEMORY_BYTES
     disk_bytes: int = KAGGLE_DISK_BYTES
     isolation: Isolation | None = None
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.limit_s) and self.limit_s > 0):
-            raise UsageError(f"The limit of a rehearsal must be longer than zero, not {self.limit_s} s.")
+        check_limit(self.limit_s)
         for name, path in self.inputs.items():
             parts = PurePosixPath(name)
             if not name or parts.is_absolute() or {"..", "."} & set(name.split("/")):
@@ -86,6 +85,12 @@ class Rehearsal:
     log_file: Path
     isolation: Isolation
     elapsed_s: float
+
+
+def check_limit(limit_s: float) -> None:
+    """Raise UsageError where a rehearsal cannot last that long: no time at all, or for ever."""
+    if not (math.isfinite(limit_s) and limit_s > 0):
+        raise UsageError(f"The limit of a rehearsal must be longer than zero, not {limit_s} s.")
 
 
 def rehearse(order: RehearsalOrder) -> Rehearsal:

@@ -31,6 +31,7 @@ from kit.remote.rehearse import (
     KAGGLE_MEMORY_BYTES,
     Rehearsal,
     RehearsalOrder,
+    check_limit,
     read_kernel,
     rehearse,
 )
@@ -56,6 +57,8 @@ class NotebookRehearsal:
         fresh: move a run that is there aside and begin anew.
         memory_bytes: what the machine's processes may hold.
         disk_bytes: what ``/kaggle/working`` may hold.
+        told_s: what the session is told that the machine grants, seconds; None: ``limit_s``. Kaggle has ended runs at
+            3.91 h that were promised 12.
     """
 
     notebook: Path
@@ -65,6 +68,10 @@ class NotebookRehearsal:
     fresh: bool = False
     memory_bytes: int = KAGGLE_MEMORY_BYTES
     disk_bytes: int = KAGGLE_DISK_BYTES
+    told_s: float | None = None
+
+    def __post_init__(self) -> None:
+        check_limit(self.limit_s)
 
     @property
     def folder(self) -> RunFolder:
@@ -78,7 +85,8 @@ Build = Callable[[NotebookRehearsal, Path], Path]
 
 def pushed_kernel(order: NotebookRehearsal, folder: Path) -> Path:
     """Build what a push with this session limit would push; packages that Kaggle's image lacks are warned of."""
-    kernel = KernelOrder(order.notebook, OWNER, order.values, session_limit_s=order.limit_s)
+    told_s = order.limit_s if order.told_s is None else order.told_s
+    kernel = KernelOrder(order.notebook, OWNER, order.values, session_limit_s=told_s)
     built = build_kernel(kernel, folder)
     if built.missing:
         names = ", ".join(str(one) for one in built.missing)
