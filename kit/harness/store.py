@@ -35,6 +35,7 @@ __all__ = [
     "atomic_write",
     "committed_directory",
     "discard",
+    "is_stale",
     "is_temporary",
     "regular_files",
     "retire",
@@ -114,7 +115,7 @@ def sweep(folder: Path) -> list[Path]:
     """
     removed = []
     for parent, folders, names in os.walk(folder):
-        stale = [name for name in sorted(folders + names) if _is_stale(name)]
+        stale = [name for name in sorted(folders + names) if is_stale(name)]
         folders[:] = [name for name in folders if not is_temporary(name)]
         for name in stale:
             path = Path(parent, name)
@@ -123,7 +124,8 @@ def sweep(folder: Path) -> list[Path]:
     return removed
 
 
-def _is_stale(name: str) -> bool:
+def is_stale(name: str) -> bool:
+    """Whether a temporary of this name was left by a process that is dead."""
     match = TEMPORARY.fullmatch(name)
     if match is None or name in IN_FLIGHT:
         return False

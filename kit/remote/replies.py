@@ -76,6 +76,17 @@ class AbsentError(RemoteError):
     """There is no such kernel or dataset, or these credentials may not see it: Kaggle does not tell which."""
 
 
+class SourcesError(RemoteError):
+    """A push was taken, and runs, without some of the sources that it names; ``pushed`` is that push."""
+
+    def __init__(self, pushed: Pushed, missing: list[str]) -> None:
+        super().__init__(
+            f"The push was taken ({pushed.url}), but without {', '.join(missing)}: Kaggle knows no such thing. What "
+            "it should continue from is not attached; stop it on its page."
+        )
+        self.pushed, self.missing = pushed, missing
+
+
 def failure(reply: CliReply, credentials: Credentials, what: str) -> KitError:
     """Return the error that a call which failed (its exit code is not 0) told in its own words."""
     said = f"{reply.out}\n{reply.err}"
@@ -96,8 +107,9 @@ def read_push(reply: CliReply) -> Pushed:
 
     Raises:
         QuotaError: the quota is used up; nothing runs.
-        PassingError: it was refused for a moment; nothing runs.
-        RemoteError: it was refused; or it runs without a source that it needs; or there is no telling.
+        PassingError: it was refused for a moment; or there is no telling.
+        SourcesError: it runs, without a source that it needs.
+        RemoteError: it was refused.
     """
     refused = _REFUSED.search(reply.out)
     if refused:
@@ -112,13 +124,11 @@ def read_push(reply: CliReply) -> Pushed:
     pushed = _PUSHED.search(reply.out)
     if not pushed:
         raise PassingError(f"No telling whether the push was taken ({reply.last_line}).", sure=False)
+    taken = Pushed(int(pushed[1]) if pushed[1] else None, pushed[2])
     missing = [f"{kind} {names}" for kind, names in _NOT_ADDED.findall(reply.out) if names != "[]"]
     if missing:
-        raise RemoteError(
-            f"The push was taken ({pushed[2]}), but without {', '.join(missing)}: what it should continue from is "
-            "not attached. Stop it on its page; it would begin anew."
-        )
-    return Pushed(int(pushed[1]) if pushed[1] else None, pushed[2])
+        raise SourcesError(taken, missing)
+    return taken
 
 
 def read_status(reply: CliReply) -> KernelStatus:
