@@ -1,7 +1,8 @@
 """Logs: what a kernel said, once it has ended or while it runs, and how far its run is.
 
-While it runs the client follows Kaggle's stream. It gives up after five broken connections, with exit code 0, and begins
-at the first line again when it is asked anew: so it is asked as long as the kernel runs, and what was shown is skipped.
+While it runs the client follows Kaggle's stream. It gives up after five broken connections, with exit code 0, and
+begins at the first line again when it is asked anew: so it is asked as long as the kernel runs, and what was shown is
+skipped.
 """
 
 from __future__ import annotations

@@ -42,8 +42,9 @@ Progress = Callable[[int], object]
 
 @dataclass(frozen=True)
 class PullOrder:
-    """What to bring, and where to: ``out`` is the run folder. ``fresh`` moves a run that is there aside; ``loose`` takes
-    the loose files whether there is an archive or not.
+    """What to bring, and where to: ``out`` is the run folder.
+
+    ``fresh`` moves a run that is there aside; ``loose`` takes the loose files whether there is an archive or not.
     """
 
     ref: KernelRef
@@ -64,8 +65,8 @@ class Pull:
     def run(self) -> dict[str, Any]:
         """Bring it home.
 
-        Returns ``{run_dir, kernel, kernel_status, status, step, total_timesteps, bytes, files, source (archive, files or
-        unchanged), checkpoints, ok, continue_with}``; ``status`` is that of the run.
+        Returns ``{run_dir, kernel, kernel_status, failure_message, status, reason, step, total_timesteps, resumable,
+        bytes, files, source (archive, files or unchanged), checkpoints, ok, continue_with}``; ``status`` is the run's.
 
         Raises:
             RemoteBusyError: it still runs, so what it leaves is not there yet.
@@ -165,7 +166,8 @@ class Pull:
         for name in names:
             self._fetch(run, name, made / name)
         if not any(one["fault"] is None for one in _checkpoints(made)):
-            raise IntegrityError(f"{self._order.ref} left no checkpoint that verifies. Nothing was kept.", ["checkpoints"])
+            why = f"{self._order.ref} left no checkpoint that verifies. Nothing was kept."
+            raise IntegrityError(why, ["checkpoints"])
         package_run(made)
         facts = read_json(made / "run.json")
         command = command_to_continue(str(facts.get("notebook") or "run"), facts, made)
