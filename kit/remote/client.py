@@ -43,6 +43,7 @@ from kit.remote.scrub import Scrubber
 
 logger = logging.getLogger(__name__)
 
+EMPTY_TRIES, EMPTY_S = 3, 10.0
 UPLOAD_TIMEOUT_S = 6 * 3600.0
 _USERNAME = re.compile(r"^- username: (\S+)", re.MULTILINE)
 _DATASET_MADE = re.compile(r"(Dataset|Dataset version) is being created")
@@ -110,8 +111,16 @@ class KaggleClient:
         return self._process.lines("kernels", "logs", str(ref), "--follow")
 
     def output(self, ref: KernelRef) -> OutputListing:
-        """Return what the newest version left: names, addresses, log."""
-        return self.backoff.retry(lambda: list_output(self._http().post, ref), f"The output of {ref}")
+        """Return what the newest version left: names, addresses, log.
+
+        A list without a file may only be early: it is asked for again, twice.
+        """
+        for attempt in range(EMPTY_TRIES):
+            found = self.backoff.retry(lambda: list_output(self._http().post, ref), f"The output of {ref}")
+            if found.files or attempt + 1 == EMPTY_TRIES:
+                break
+            self.backoff.pause(EMPTY_S)
+        return found
 
     def downloads(self, progress: Callable[[int], object] = lambda _: None) -> Download:
         """Return what brings files of an output to disk."""

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import IO, Any
 
 from kit.errors import CredentialsError, RemoteError, UsageError
@@ -144,9 +145,16 @@ class _StayHere(urllib.request.HTTPRedirectHandler):
 
 
 def retry_after(headers: Any) -> float | None:
-    """Return the seconds of a Retry-After header, None where there is none in seconds."""
-    text = headers.get("Retry-After", "") if headers is not None else ""
-    return float(text) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", text.strip()) else None
+    """Return the seconds of a Retry-After header, which may be a date; None where there is none."""
+    text = str(headers.get("Retry-After", "") if headers is not None else "").strip()
+    if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", text):
+        return float(text)
+    try:
+        # Counted from the server's own clock, whatever this machine's says.
+        until, now = parsedate_to_datetime(text), parsedate_to_datetime(str(headers.get("Date", "")))
+        return max(0.0, (until - now).total_seconds())
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
 def _message(file: IO[bytes] | None) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from kit.notebooks.quick_test import quick_test
 from kit.remote.client import KaggleClient
 from kit.remote.delivery import deliver, new_mark, put_mark, refuse_busy
 from kit.remote.gpu_hours import cost_of
+from kit.remote.image import refuse_missing
 from kit.remote.kernel import BuiltKernel, KernelOrder, build_kernel
 from kit.remote.kernel_ref import KernelRef
 from kit.remote.pull import Pull, PullOrder
@@ -34,13 +35,22 @@ class PushOrder:
     kernel: KernelOrder
     folder: Path
     quick: Launch | None = None
-    checked: Mapping[str, Any] = field(default_factory=dict)
 
 
 def build(order: PushOrder) -> BuiltKernel:
-    """Build the folder that the client pushes as it stands, and return it; raises UsageError for what cannot be."""
-    order.folder.mkdir(parents=True, exist_ok=True)
-    return build_kernel(order.kernel, order.folder)
+    """Build the folder that the client pushes as it stands, and return it.
+
+    Raises:
+        UsageError: a value cannot be used, or Kaggle's image lacks a package that could not travel.
+    """
+    built = build_kernel(order.kernel, order.folder)
+    refuse_missing(built.missing)
+    return built
+
+
+def is_gpu(built: BuiltKernel) -> bool:
+    """Whether its sessions get GPUs, which cost quota."""
+    return bool(built.metadata.get("enable_gpu"))
 
 
 def ref_of(order: PushOrder, built: BuiltKernel) -> KernelRef:
@@ -115,7 +125,7 @@ class Push:
         self.ref = ref_of(order, built)
         refuse_busy(self._client, self.ref)
         forecast = look_before(order.quick, kernel.session_limit_s)
-        cost = self._cost(forecast)
+        cost = self._cost(forecast, gpu=is_gpu(built))
         mark = new_mark()
         put_mark(built.folder, mark)
         pushed = deliver(self._client, self.ref, built.folder, mark, kernel.session_limit_s)
@@ -132,10 +142,9 @@ class Push:
             "pushed_at_s": self._clock.wall(),
         }
 
-    def _cost(self, forecast: dict[str, Any] | None) -> dict[str, Any]:
-        kernel = self._order.kernel
-        quota = self._client.quota() if kernel.gpu else None
-        cost = cost_of(forecast, kernel.session_limit_s, quota, gpu=kernel.gpu)
+    def _cost(self, forecast: dict[str, Any] | None, *, gpu: bool) -> dict[str, Any]:
+        quota = self._client.quota() if gpu else None
+        cost = cost_of(forecast, self._order.kernel.session_limit_s, quota, gpu=gpu)
         if cost["enough"] is False:
             raise QuotaError(
                 f"Nothing was pushed: it takes up to {cost['most_hours']:.1f} GPU hours and {cost['left_hours']:.1f} are "

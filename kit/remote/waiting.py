@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from kit.harness.clock import SYSTEM_CLOCK, Clock
 from kit.remote.client import KaggleClient
 from kit.remote.kernel_ref import KernelRef
-from kit.remote.replies import KernelStatus
+from kit.remote.replies import AbsentError, KernelStatus
 
 EVERY_S = 30.0
 LATE = 4
-"""After a push Kaggle may still tell how the version before ended: so many questions long that is not believed."""
+"""After a push Kaggle may still tell how the version before ended, or deny that there is one: so many questions long
+neither is believed."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Waiting:
         """
         seen, shown = False, ""
         while True:
-            status = self.client.status(ref)
             late_s = self.clock.wall() - pushed_at_s
+            status = self._status(ref, may_be_absent=late_s < LATE * self.every_s)
             if status.under_way:
                 seen = True
             elif seen or late_s >= LATE * self.every_s:
@@ -43,3 +44,11 @@ class Waiting:
                 self.tell(f"{ref}: {word}")
                 shown = word
             self.client.backoff.pause(self.every_s)
+
+    def _status(self, ref: KernelRef, *, may_be_absent: bool) -> KernelStatus:
+        try:
+            return self.client.status(ref)
+        except AbsentError:
+            if not may_be_absent:
+                raise
+            return KernelStatus("NEW_SCRIPT")

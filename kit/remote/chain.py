@@ -1,0 +1,367 @@
+"""Chain: as many sessions as a run needs. Push, wait, bring home, hand over, push again, until it is complete.
+
+Its state is on disk before and after each step, so the laptop may be closed, or the process killed, at any instant:
+called again it goes on. No session is paid twice: a push is noted before it is made, and where nobody knows whether it
+was taken, Kaggle is asked for its mark. What a session left comes home before the next one is pushed, so nothing hangs
+on a version that the next push would cover up.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kit.errors import IntegrityError, PreflightError, QuotaError, RemoteError, UsageError
+from kit.harness.clock import SYSTEM_CLOCK, Clock
+from kit.harness.deadline import DEFAULT_SESSION_S, HOUR_S, format_duration
+from kit.harness.lock import FileLock
+from kit.harness.run_folder import RunFolder, move_aside
+from kit.harness.store import retire, sha256_file
+from kit.harness.summary import COMPLETE, read_json
+from kit.harness.verify import ARCHIVE
+from kit.notebooks.launch import Launch
+from kit.remote.chain_state import ChainFolder, ChainSession, ChainState, read_state, write_state
+from kit.remote.checkpoint_dataset import dataset_ref, upload
+from kit.remote.client import KaggleClient
+from kit.remote.delivery import SETTLE_S, deliver, new_mark, put_mark, refuse_busy, was_taken
+from kit.remote.kernel import KernelOrder
+from kit.remote.kernel_ref import KernelRef
+from kit.remote.log_text import log_lines
+from kit.remote.pull import Pull, PullOrder
+from kit.remote.push import PushOrder, build, is_gpu, look_before
+from kit.remote.replies import SourcesError
+from kit.remote.waiting import EVERY_S, Waiting
+
+logger = logging.getLogger(__name__)
+
+SHORTEST_S = 600.0
+"""A session shorter than this is not worth its start."""
+Tell = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class ChainOrder:
+    """What to run, and how far.
+
+    Attributes:
+        kernel: the notebook and how it is pushed; its owner and slug name the kernel.
+        out: the run folder at home; the chain's own folder lies beside it.
+        quick: the launch of the quick test that comes before the first push, None to do without.
+        max_sessions: how many sessions it may pay for in all.
+        max_gpu_hours: how many GPU hours in all, None for what the account has.
+        by_dataset: hand over by a dataset even where a version is COMPLETE.
+        retry: go on after a session that brought nothing.
+        fresh: move the chain and the run that are there aside.
+        every_s: seconds between two questions how a session stands.
+        shortest_s: a session shorter than that is not begun.
+    """
+
+    kernel: KernelOrder
+    out: Path
+    quick: Launch | None = None
+    max_sessions: int = 20
+    max_gpu_hours: float | None = None
+    by_dataset: bool = False
+    retry: bool = False
+    fresh: bool = False
+    every_s: float = EVERY_S
+    shortest_s: float = SHORTEST_S
+
+
+class Chain:
+    """One call of a chain; ``tell`` gets lines for the user."""
+
+    def __init__(
+        self, client: KaggleClient, order: ChainOrder, tell: Tell = lambda _: None, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self._client, self._tell, self._clock = client, tell, clock
+        owner = order.kernel.owner or client.username()
+        self._order = replace(order, kernel=replace(order.kernel, owner=owner))
+        self._folder = ChainFolder(order.out)
+        self._ref = KernelRef(owner, order.kernel.slug, order.kernel.notebook.stem)
+        self._state = ChainState({})
+
+    def run(self) -> dict[str, Any]:
+        """Go on until the run is complete, a limit is reached, or a session brings nothing.
+
+        Returns ``{kernel, run_dir, chain, status (complete | stopped | failed), reason, step, total_timesteps, sessions,
+        gpu_hours, forecast}``.
+
+        Raises:
+            RunLockedError: another process works on this chain.
+            ConfigMismatchError: the folder holds a chain of other settings.
+            QuotaError: the account's quota is used up.
+            RemoteError: Kaggle refuses, or cannot be reached; the state stands, and the same call goes on.
+        """
+        self._make_way()
+        lock = FileLock(self._folder.lock).acquire()
+        try:
+            self._state = read_state(self._folder.state, self._identity())
+            if self._order.retry:
+                self._state.stopped = ""
+            while not self._is_over():
+                self._go_on()
+            return self._found()
+        finally:
+            lock.release()
+
+    def _go_on(self) -> None:
+        """Do the next thing that is to be done."""
+        last = self._state.last
+        if last is None or last.stage == "taken":
+            self._begin()
+        elif last.stage == "intended":
+            self._settle(last)
+        elif last.stage == "pushed":
+            self._wait(last)
+        else:
+            self._take(last)
+
+    def _is_over(self) -> bool:
+        state = self._state
+        last = state.last
+        between = last is None or last.stage == "taken"
+        if between and not state.complete and not state.stopped:
+            state.stopped = self._limit_reached()
+            if not state.stopped:
+                return False
+        # A limit may be another one in the next call, so it is not kept.
+        return between and (state.complete or bool(state.stopped))
+
+    def _limit_reached(self) -> str:
+        order, state = self._order, self._state
+        if len(state.sessions) >= order.max_sessions:
+            return f"limit: {len(state.sessions)} sessions are paid for, --max-sessions allows {order.max_sessions}"
+        if order.max_gpu_hours is not None and self._left_of(order.max_gpu_hours) < order.shortest_s:
+            return f"limit: {state.gpu_hours:.1f} GPU hours are spent, --max-gpu-hours allows {order.max_gpu_hours:g}"
+        return ""
+
+    def _left_of(self, hours: float) -> float:
+        return (hours - self._state.gpu_hours) * HOUR_S
+
+    # The next session
+
+    def _begin(self) -> None:
+        """Push the next session: everything that can refuse comes before the intent, and the intent before the push."""
+        state, order = self._state, self._order
+        refuse_busy(self._client, self._ref)
+        if not state.sessions and state.forecast is None:
+            state.forecast = look_before(order.quick, order.kernel.session_limit_s, split=True)
+        resumes = state.home_step >= 0
+        carry = state.carry if resumes else "none"
+        kernel = replace(order.kernel, **self._sources(carry))
+        if resumes:
+            kernel = replace(kernel, options={**kernel.options, "must_resume": True})
+        limit_s = self._session_limit(is_gpu(build(PushOrder(kernel, self._folder.kernel))))
+        kernel = replace(kernel, session_limit_s=limit_s)
+        built = build(PushOrder(kernel, self._folder.kernel))
+        mark = new_mark()
+        put_mark(built.folder, mark)
+        session = ChainSession(
+            len(state.sessions) + 1, mark, self._clock.wall(), max(0, state.home_step), carry, limit_s
+        )
+        state.sessions.append(session)
+        self._save()
+        self._push(session)
+
+    def _sources(self, carry: str) -> dict[str, Any]:
+        kernel = self._order.kernel
+        if carry == "kernel":
+            return {"kernel_sources": (*kernel.kernel_sources, str(self._ref))}
+        if carry == "dataset":
+            return {"dataset_sources": (*kernel.dataset_sources, dataset_ref(self._ref))}
+        return {}
+
+    def _session_limit(self, gpu: bool) -> float | None:
+        """Return the limit of the next session: what was asked for, and what the GPU hours leave.
+
+        Raises:
+            QuotaError: they leave too little.
+        """
+        asked = self._order.kernel.session_limit_s
+        if not gpu:
+            return asked
+        limits = [asked or DEFAULT_SESSION_S]
+        quota = self._client.quota()
+        if quota is not None:
+            limits.append(quota.left_h * HOUR_S)
+            if limits[-1] < self._order.shortest_s:
+                until = f" until {quota.refresh_at}" if quota.refresh_at else ""
+                raise QuotaError(f"{quota.left_h:.2f} GPU hours are left{until}. Nothing was pushed; call chain again then.")
+        if self._order.max_gpu_hours is not None:
+            limits.append(self._left_of(self._order.max_gpu_hours))
+        least = min(limits)
+        return asked if least == (asked or DEFAULT_SESSION_S) else float(int(least))
+
+    def _push(self, session: ChainSession) -> None:
+        at = f"from step {session.from_step:,}" if session.carry != "none" else "from the beginning"
+        limit = f", at most {format_duration(session.limit_s)}" if session.limit_s else ""
+        self._tell(f"session {session.number}: pushing {self._ref}, {at}{limit}")
+        try:
+            pushed = deliver(self._client, self._ref, self._folder.kernel, session.mark, session.limit_s)
+        except SourcesError as error:
+            # It runs without the run it should continue, and so ends at once: the next one gets it by a dataset.
+            logger.warning("%s", error)
+            pushed, session.without_sources = error.pushed, True
+        except RemoteError:
+            # Refused: nothing runs, so there is no such session.
+            self._state.sessions.remove(session)
+            self._save()
+            raise
+        self._is_pushed(session, pushed.version, pushed.url)
+
+    def _is_pushed(self, session: ChainSession, version: int | None, url: str) -> None:
+        session.stage, session.version, session.url = "pushed", version, url
+        session.pushed_at_s = self._clock.wall()
+        self._save()
+
+    def _settle(self, session: ChainSession) -> None:
+        """Find out whether an intended push was taken; where it was not, there is no such session."""
+        since_s = self._clock.wall() - session.intended_at_s
+        if not was_taken(self._client, self._ref, session.mark):
+            if since_s < SETTLE_S:
+                self._client.backoff.pause(SETTLE_S - max(0.0, since_s))
+            if not was_taken(self._client, self._ref, session.mark):
+                self._tell(f"session {session.number} was never pushed")
+                self._state.sessions.remove(session)
+                self._save()
+                return
+        self._tell(f"session {session.number} had been pushed")
+        self._is_pushed(session, None, f"https://www.kaggle.com/code/{self._ref}")
+
+    def _wait(self, session: ChainSession) -> None:
+        waiting = Waiting(self._client, self._order.every_s, self._tell, self._clock)
+        status = waiting.until_ended(self._ref, session.pushed_at_s)
+        session.stage, session.kernel_status, session.message = "ended", status.state, status.message
+        self._save()
+
+    # What it left
+
+    def _take(self, session: ChainSession) -> None:
+        """Bring home what a session left, and make it ready for the next one."""
+        state = self._state
+        session.gpu_hours = self._gpu_hours()
+        found = self._bring_home(session)
+        session.step = state.home_step if found is None else int(found["step"])
+        if found is not None:
+            session.run_status, session.reason = str(found["status"]), str(found["reason"])
+            state.total_timesteps = int(found["total_timesteps"] or 0)
+            self._take_home(found, session)
+        state.complete = session.run_status == COMPLETE
+        brought = state.complete or (found is not None and session.step > session.from_step)
+        if not brought and not session.without_sources:
+            why = session.message or session.reason or "its log says why"
+            state.stopped = f"session {session.number} brought nothing: {session.kernel_status} ({why})"
+        if not state.complete:
+            self._hand_over(session)
+        session.stage = "taken"
+        self._save()
+
+    def _bring_home(self, session: ChainSession) -> dict[str, Any] | None:
+        """Return what pulling found, in the incoming folder; None where nothing survived that could be continued."""
+        incoming = self._folder.incoming
+        shutil.rmtree(incoming, ignore_errors=True)
+        for loose in (False, True):
+            try:
+                found = Pull(self._client, PullOrder(self._ref, incoming, loose=loose)).run()
+            except IntegrityError as error:
+                logger.warning("What session %d left: %s", session.number, error)
+            except (RemoteError, UsageError) as error:
+                if type(error) is not RemoteError and not isinstance(error, UsageError):
+                    raise
+                self._tell(f"session {session.number}: {error}")
+                return None
+            else:
+                return found
+        return None
+
+    def _take_home(self, found: Mapping[str, Any], session: ChainSession) -> None:
+        """Put what came in the place of the run at home, if it is further on."""
+        state, out, incoming = self._state, self._order.out, self._folder.incoming
+        step = int(found["step"])
+        if step < state.home_step or (step == state.home_step and found["status"] != COMPLETE and out.exists()):
+            logger.warning("Session %d left step %s: what is at home stays.", session.number, f"{step:,}")
+            return
+        if out.exists():
+            if _is_as_left(out, state.home_sha256):
+                retire(out)
+            else:
+                logger.warning("The run that was in %s is now in %s.", out, move_aside(RunFolder(out)))
+        incoming.rename(out)
+        state.home_step, state.home_sha256 = step, sha256_file(out / ARCHIVE)
+
+    def _hand_over(self, session: ChainSession) -> None:
+        """Decide where the next session gets the run at home from; upload it where no version holds it."""
+        state = self._state
+        if state.home_step < 0:
+            return
+        whole = session.kernel_status == "COMPLETE" and session.step == state.home_step
+        if whole and not self._order.by_dataset and not session.without_sources:
+            state.carry = "kernel"
+            return
+        if state.dataset_step != state.home_step:
+            self._tell(f"session {session.number} left step {session.step:,}; uploading it as {dataset_ref(self._ref)}")
+            state.dataset_version = upload(
+                self._client, self._ref, self._order.out, self._folder.dataset, state.home_step
+            )
+            state.dataset_step = state.home_step
+        state.carry = "dataset"
+
+    def _gpu_hours(self) -> float:
+        """Return what the newest session cost, by the last line of its log; 0 where it had no GPU."""
+        facts = read_json(self._folder.kernel / "kernel-metadata.json")
+        if not facts.get("enable_gpu"):
+            return 0.0
+        lines = log_lines(self._client.output(self._ref).log)
+        return max((line.time_s for line in lines), default=0.0) / HOUR_S
+
+    # What is there
+
+    def _identity(self) -> dict[str, Any]:
+        kernel = self._order.kernel
+        return {"kernel": str(self._ref), "notebook": kernel.notebook.stem, "values": dict(kernel.values)}
+
+    def _make_way(self) -> None:
+        """With ``fresh`` move what is there aside; a run folder that is no chain's is refused."""
+        out, folder = self._order.out, self._folder
+        if self._order.fresh:
+            for path in (folder.root, out):
+                if path.exists():
+                    logger.warning("What was in %s is now in %s.", path, move_aside(RunFolder(path)))
+        elif not folder.state.exists() and out.is_dir() and any(out.iterdir()):
+            raise UsageError(f"{out} holds something already. --fresh moves it aside, or give another --out.", "--fresh")
+
+    def _save(self) -> None:
+        kept = replace(self._state)
+        if kept.stopped.startswith("limit:"):
+            kept.stopped = ""
+        write_state(self._folder.state, kept)
+
+    def _found(self) -> dict[str, Any]:
+        state = self._state
+        status = "complete" if state.complete else "stopped" if state.stopped.startswith("limit:") else "failed"
+        return {
+            "kernel": str(self._ref),
+            "run_dir": str(self._order.out),
+            "chain": str(self._folder.root),
+            "status": status,
+            "reason": "the run is complete" if state.complete else state.stopped,
+            "step": max(0, state.home_step),
+            "total_timesteps": state.total_timesteps,
+            "sessions": [vars(session) for session in state.sessions],
+            "gpu_hours": state.gpu_hours,
+            "forecast": state.forecast,
+        }
+
+
+def _is_as_left(out: Path, sha256: str) -> bool:
+    """Whether the run folder is as this chain put it there: nobody has continued it here."""
+    archive = out / ARCHIVE
+    return bool(sha256) and archive.is_file() and sha256_file(archive) == sha256
+
+
+__all__ = ["Chain", "ChainOrder", "PreflightError"]
