@@ -10,6 +10,7 @@ from typing import Any
 LAUNCHED = "KIT_LAUNCHED"
 PARAMETERS = "KIT_PARAMETERS"
 OPTIONS = "KIT_OPTIONS"
+BEGAN = "KIT_BEGAN"
 
 
 def handed_over(
@@ -30,6 +31,16 @@ def handed_over(
 def launched_at() -> float | None:
     """Return when the command was launched, absolute monotonic seconds; None where no command line did."""
     text = os.environ.get(LAUNCHED)
+    return float(text) if text else None
+
+
+def began_at() -> float | None:
+    """Return when the machine was given to this session, absolute monotonic seconds; None where nobody said.
+
+    A pushed notebook says it: its limits count from the creation of process 1, and no command launched it. A
+    rehearsal, whose process 1 may be older, says its own start.
+    """
+    text = os.environ.get(BEGAN)
     return float(text) if text else None
 
 

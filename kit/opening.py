@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from kit.errors import UsageError
 from kit.harness.clock import Clock, process_age_s
 from kit.harness.deadline import Deadline, parse_duration
 from kit.harness.lock import FileLock
@@ -15,7 +18,8 @@ from kit.harness.platform import detect, session_began
 from kit.harness.run_folder import RunFolder, move_aside
 from kit.harness.size import parse_size
 from kit.harness.store import sweep
-from kit.launched import launched_at
+from kit.harness.take_over import take_over
+from kit.launched import began_at, launched_at
 from kit.options import SessionOptions
 
 logger = logging.getLogger(__name__)
@@ -24,17 +28,20 @@ logger = logging.getLogger(__name__)
 def deadline_of(options: SessionOptions, clock: Clock) -> Deadline:
     """Return the deadline of this session: the limits that hold, and the instant they count from."""
     platform = detect()
-    began = session_began(platform, launched_at(), options.limits_given, clock)
+    began = began_at()
+    if began is None:
+        began = session_began(platform, launched_at(), options.limits_given, clock)
     return Deadline(options.limits(platform.session_limit_s), began, clock)
 
 
 def launched_s(clock: Clock) -> float:
     """Return when this session's command was launched, absolute monotonic seconds: what elapsed time counts from.
 
-    That is the command line's launch, or a script's own start; a notebook's kernel may have been idle for hours
-    before it opens a session, so there it is now. Deadlines may count from elsewhere: see ``deadline_of``.
+    That is the command line's launch, the start of a pushed notebook's machine, or a script's own start; another
+    notebook's kernel may have been idle for hours before it opens a session, so there it is now. Deadlines may count
+    from elsewhere: see ``deadline_of``.
     """
-    launched = launched_at()
+    launched = launched_at() if began_at() is None else began_at()
     if launched is not None:
         return launched
     age_s = 0.0 if "ipykernel" in sys.modules else process_age_s(os.getpid()) or 0.0
@@ -100,3 +107,23 @@ def prepare_folder(folder: RunFolder, *, anew: bool) -> FileLock:
             folder.stop_request.unlink(missing_ok=True)
         folder.prune_request.unlink(missing_ok=True)
     return lock
+
+
+def take_over_inputs(options: SessionOptions, folder: RunFolder, asked: Mapping[str, Any]) -> None:
+    """Bring a run of the settings ``asked`` from the attached inputs into a run folder that holds none.
+
+    Raises:
+        UsageError: there is none, and the session must not begin anew.
+        StorageError: the run folder cannot be written, or has no room.
+    """
+    if folder.holds_a_run():
+        return
+    inputs = Path(options.inputs).expanduser().absolute() if str(options.inputs) else detect().input_root
+    if inputs is not None and not options.fresh and not asked.get("quick_test") and inputs.is_dir():
+        take_over(inputs, folder, asked)
+    if options.must_resume and not folder.holds_a_run():
+        where = f" or {inputs}" if inputs is not None else ""
+        raise UsageError(
+            f"There is no sound run of these settings in {folder.root}{where}, and the session was asked to continue "
+            "one. Attach the output of the session before, or leave must_resume out to begin anew."
+        )

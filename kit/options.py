@@ -29,7 +29,10 @@ class SessionOptions:
         disk_limit: prune, then stop, before the run folder with its archive holds more; empty: the platform's.
         on_pressure: ``report``, ``reduce`` (shrink the total so that the run completes) or ``tiers``.
         tiers: the totals that ``tiers`` chooses from, environment steps.
-        fresh: move a run that is in the folder aside and start anew.
+        fresh: move a run that is in the folder aside and start anew; attached inputs are not looked at.
+        inputs: the folder in which a run of the same settings is looked for where the run folder holds none; empty:
+            the attached inputs of the platform.
+        must_resume: refuse to begin anew where no run to continue is found.
         cadence: how often to checkpoint and export.
         metrics_every: environment steps between two rows of metrics.csv.
         tensorboard: whether the exports keep a bounded TensorBoard log of metrics.csv.
@@ -49,6 +52,8 @@ class SessionOptions:
     on_pressure: str = "report"
     tiers: tuple[int, ...] = TIERS
     fresh: bool = False
+    inputs: str | Path = ""
+    must_resume: bool = False
     cadence: Cadence = field(default_factory=Cadence)
     metrics_every: int = 500
     tensorboard: bool = False

@@ -63,7 +63,12 @@ class RunRecord:
     @property
     def config_hash(self) -> str:
         """The hash that checkpoints carry."""
-        return config_hash({**self.config, "quick_test": self.quick_test})
+        return config_hash(self.asked)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What a run is compared by before more is declared."""
+        return {"quick_test": self.quick_test, **self.config}
 
     def on_disk(self) -> dict[str, Any]:
         """Return what run.json holds; empty for a fresh folder.
@@ -78,11 +83,10 @@ class RunRecord:
         before = self.on_disk()
         if not before:
             return
-        mine = {"quick_test": self.quick_test, **self.config}
         there = {"quick_test": before.get("quick_test", False), **before.get("config", {})}
         declared = before.get("declared", [])  # compared when this session declares them
         refuse_other_config(
-            self._folder.root, {key: there[key] for key in there if key not in declared}, describe(mine)
+            self._folder.root, {key: there[key] for key in there if key not in declared}, describe(self.asked)
         )
 
     def declare(self, settings: Mapping[str, Any]) -> None:

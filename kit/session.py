@@ -20,7 +20,7 @@ from kit.harness.outputs import RobustOutputManager
 from kit.harness.scaling import TimestepScaler
 from kit.harness.summary import SessionLedger, write_json
 from kit.keeper import Capture, Keeper
-from kit.opening import deadline_of, folder_of, launched_s, prepare_folder
+from kit.opening import deadline_of, folder_of, launched_s, prepare_folder, take_over_inputs
 from kit.options import SessionOptions
 from kit.outlook import Outlook
 from kit.own_loop import OwnLoop, Stateful
@@ -92,6 +92,8 @@ class TrainingSession:
     ) -> TrainingSession:
         """Open the run folder of ``notebook``: fresh, or to be resumed if a run of the same settings is there.
 
+        Where none is, one in the attached inputs is taken over first.
+
         ``config`` is everything that decides the results; ``options`` are those of SessionOptions. A quick test
         trains only as long as it needs to measure every phase, and always starts fresh.
 
@@ -103,6 +105,7 @@ class TrainingSession:
         session = cls(notebook, total_timesteps, config, SessionOptions.of(**options), quick_test=quick_test)
         session._lock = prepare_folder(session.folder, anew=quick_test or session.options.fresh)
         try:
+            take_over_inputs(session.options, session.folder, session.record_of_run.asked)
             session._begin()
         except BaseException:
             session._lock.release()

@@ -41,10 +41,19 @@ class Platform:
     idle_limit_s: float | None = None
     disk_limit_bytes: int | None = None
     """What ``output_root`` may hold, None where only its file system limits it."""
+    input_root: Path | None = None
+    """Where the place mounts what earlier sessions left, read-only; None where it does not."""
 
 
-def detect(environ: Mapping[str, str] = os.environ) -> Platform:
-    """Tell Kaggle, Colab and a local machine apart by their environment variables."""
+DRIVE = Path("/content/drive/MyDrive")
+"""Where Colab mounts the user's Google Drive."""
+
+
+def detect(environ: Mapping[str, str] = os.environ, drive: Path = DRIVE) -> Platform:
+    """Tell Kaggle, Colab and a local machine apart by their environment variables.
+
+    On Colab output goes to ``drive`` where that is mounted.
+    """
     tpu = any(environ.get(name) for name in _TPU_VARIABLES)
     if any(environ.get(name) for name in _KAGGLE_VARIABLES):
         # Only a batch run is certain; anything else that Kaggle names has a person in front of it.
@@ -56,9 +65,12 @@ def detect(environ: Mapping[str, str] = os.environ) -> Platform:
             interactive=interactive,
             idle_limit_s=20 * 60.0 if interactive else None,
             disk_limit_bytes=20 * 10**9,
+            input_root=Path("/kaggle/input"),
         )
     if any(environ.get(name) for name in _COLAB_VARIABLES):
-        return Platform("colab", Path("/content"), 12 * HOUR_S, interactive=True)
+        # Where a Drive is mounted the run outlives the machine; elsewhere it does not.
+        root = drive if drive.is_dir() else Path("/content")
+        return Platform("colab", root, 12 * HOUR_S, interactive=True)
     return Platform("local", Path.cwd(), None, interactive=False)
 
 

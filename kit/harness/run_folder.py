@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from kit.errors import StorageError, UsageError
+from kit.harness.platform import DRIVE
 
 BEFORE_A_RUN = frozenset(
     {".kit", "checkpoints", "figures", "logs", "executed.ipynb", "executed.partial.ipynb"}
@@ -20,6 +22,8 @@ OWN = (
     "run.json",
 )
 """The names of a run's files, in the order in which they may be deleted."""
+LOCAL_CONTROL = Path("/content/.training-kit")
+"""Where the control folders of runs on a mounted Drive lie."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,12 @@ class RunFolder:
 
     @property
     def control(self) -> Path:
-        """What processes of a running session share; not archived."""
+        """What processes of a running session share; not archived.
+
+        Of a run on a mounted Drive it lies on the machine: locks and shared memory are nothing to be synced.
+        """
+        if self.root.is_relative_to(DRIVE):
+            return LOCAL_CONTROL / hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
         return self.root / ".kit"
 
     @property
@@ -210,14 +219,18 @@ class RunFolder:
 
         Locks stay, since they are held; what was found out about the run goes, since it may not hold for the next.
         """
-        for path in (self.environment, self.peaks, self.live_checks):
-            path.unlink(missing_ok=True)
+        self._forget()
         for name in OWN:
             path = self.root / name
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+    def _forget(self) -> None:
+        """Delete what was found out about the run that is there."""
+        for path in (self.environment, self.peaks, self.live_checks):
+            path.unlink(missing_ok=True)
 
     def create(self) -> None:
         """Make the folders that a session writes into. Raises StorageError where that is not possible."""
@@ -236,4 +249,5 @@ def move_aside(folder: RunFolder) -> Path:
     while (aside := folder.root.with_name(f"{folder.root.name}.old-{number}")).exists():
         number += 1
     folder.root.rename(aside)
+    folder._forget()  # of a control folder elsewhere, which did not go along
     return aside

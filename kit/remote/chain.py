@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kit.errors import IntegrityError, PreflightError, QuotaError, RemoteError, UsageError
+from kit import __version__
+from kit.errors import IntegrityError, QuotaError, UsageError
 from kit.harness.clock import SYSTEM_CLOCK, Clock
 from kit.harness.deadline import DEFAULT_SESSION_S, HOUR_S, format_duration
 from kit.harness.lock import FileLock
@@ -31,8 +32,9 @@ from kit.remote.delivery import SETTLE_S, deliver, new_mark, put_mark, refuse_bu
 from kit.remote.kernel import KernelOrder
 from kit.remote.kernel_ref import KernelRef
 from kit.remote.log_text import log_lines
+from kit.remote.output_run import NothingLeftError
 from kit.remote.pull import Pull, PullOrder
-from kit.remote.push import PushOrder, build, is_gpu, look_before
+from kit.remote.push import PushOrder, build, is_gpu, look_before, slug_for
 from kit.remote.replies import SourcesError
 from kit.remote.waiting import EVERY_S, Waiting
 
@@ -82,7 +84,7 @@ class Chain:
         owner = order.kernel.owner or client.username()
         self._order = replace(order, kernel=replace(order.kernel, owner=owner))
         self._folder = ChainFolder(order.out)
-        self._ref = KernelRef(owner, order.kernel.slug, order.kernel.notebook.stem)
+        self._ref = KernelRef(owner, slug_for(order.kernel.notebook, order.kernel.slug), order.kernel.notebook.stem)
         self._state = ChainState({})
 
     def run(self) -> dict[str, Any]:
@@ -207,11 +209,6 @@ class Chain:
             # It runs without the run it should continue, and so ends at once: the next one gets it by a dataset.
             logger.warning("%s", error)
             pushed, session.without_sources = error.pushed, True
-        except RemoteError:
-            # Refused: nothing runs, so there is no such session.
-            self._state.sessions.remove(session)
-            self._save()
-            raise
         self._is_pushed(session, pushed.version, pushed.url)
 
     def _is_pushed(self, session: ChainSession, version: int | None, url: str) -> None:
@@ -253,7 +250,9 @@ class Chain:
             self._take_home(found, session)
         state.complete = session.run_status == COMPLETE
         brought = state.complete or (found is not None and session.step > session.from_step)
-        if not brought and not session.without_sources:
+        # Without its source it could bring nothing; the next one gets the run by a dataset, once.
+        excused = session.without_sources and session.carry == "kernel"
+        if not brought and not excused:
             why = session.message or session.reason or "its log says why"
             state.stopped = f"session {session.number} brought nothing: {session.kernel_status} ({why})"
         if not state.complete:
@@ -265,18 +264,18 @@ class Chain:
         """Return what pulling found, in the incoming folder; None where nothing survived that could be continued."""
         incoming = self._folder.incoming
         shutil.rmtree(incoming, ignore_errors=True)
-        for loose in (False, True):
+        try:
             try:
-                found = Pull(self._client, PullOrder(self._ref, incoming, loose=loose)).run()
+                return Pull(self._client, PullOrder(self._ref, incoming)).run()
             except IntegrityError as error:
-                logger.warning("What session %d left: %s", session.number, error)
-            except (RemoteError, UsageError) as error:
-                if type(error) is not RemoteError and not isinstance(error, UsageError):
-                    raise
-                self._tell(f"session {session.number}: {error}")
-                return None
-            else:
-                return found
+                logger.warning("Session %d: %s The loose files are tried.", session.number, error)
+                return Pull(self._client, PullOrder(self._ref, incoming, loose=True)).run()
+        except NothingLeftError as error:
+            self._tell(f"session {session.number}: {error}")
+        except IntegrityError as error:
+            if not self._order.retry:  # given up only by one who says so
+                raise
+            self._tell(f"session {session.number}: {error} It is given up.")
         return None
 
     def _take_home(self, found: Mapping[str, Any], session: ChainSession) -> None:
@@ -287,7 +286,7 @@ class Chain:
             logger.warning("Session %d left step %s: what is at home stays.", session.number, f"{step:,}")
             return
         if out.exists():
-            if _is_as_left(out, state.home_sha256):
+            if _is_as_left(out, {state.home_sha256, sha256_file(incoming / ARCHIVE)}):
                 retire(out)
             else:
                 logger.warning("The run that was in %s is now in %s.", out, move_aside(RunFolder(out)))
@@ -323,12 +322,20 @@ class Chain:
 
     def _identity(self) -> dict[str, Any]:
         kernel = self._order.kernel
-        return {"kernel": str(self._ref), "notebook": kernel.notebook.stem, "values": dict(kernel.values)}
+        # Another version of the kit is another configuration: its sessions would find no run to continue.
+        return {
+            "kernel": str(self._ref),
+            "notebook": kernel.notebook.stem,
+            "values": dict(kernel.values),
+            "kit": __version__,
+        }
 
     def _make_way(self) -> None:
         """With ``fresh`` move what is there aside; a run folder that is no chain's is refused."""
         out, folder = self._order.out, self._folder
         if self._order.fresh:
+            if folder.root.exists():
+                FileLock(folder.lock).acquire().release()  # nobody works on it
             for path in (folder.root, out):
                 if path.exists():
                     logger.warning("What was in %s is now in %s.", path, move_aside(RunFolder(path)))
@@ -358,10 +365,7 @@ class Chain:
         }
 
 
-def _is_as_left(out: Path, sha256: str) -> bool:
-    """Whether the run folder is as this chain put it there: nobody has continued it here."""
+def _is_as_left(out: Path, sums: set[str]) -> bool:
+    """Whether the run folder is as this chain put it there, by its archive's sum: nobody has continued it here."""
     archive = out / ARCHIVE
-    return bool(sha256) and archive.is_file() and sha256_file(archive) == sha256
-
-
-__all__ = ["Chain", "ChainOrder", "PreflightError"]
+    return archive.is_file() and sha256_file(archive) in sums

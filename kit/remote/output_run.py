@@ -16,6 +16,10 @@ _COMMITTED = re.compile(rf"{CHECKPOINTS}/step-([0-9]{{9,}})/manifest\.json")
 _MARKS = ("run.json", "summary.json", ARCHIVE)
 
 
+class NothingLeftError(RemoteError):
+    """A kernel left no run, or one without a checkpoint: there is nothing to bring home, nor to continue."""
+
+
 @dataclass(frozen=True)
 class OutputRun:
     """``root`` is the run folder's name in the output, ``names`` those of its files below that."""
@@ -62,7 +66,7 @@ def run_in(names: Iterable[str], notebook: str, what: str) -> OutputRun:
     """Return the run of ``notebook`` (empty: the only one) among the files of an output.
 
     Raises:
-        RemoteError: there is none.
+        NothingLeftError: there is none.
         UsageError: there are several, and none of that name.
     """
     found = runs_in(names)
@@ -70,6 +74,6 @@ def run_in(names: Iterable[str], notebook: str, what: str) -> OutputRun:
     if named or len(found) == 1:
         return (named or found)[0]
     if not found:
-        raise RemoteError(f"{what} left no run: no run folder is in its output. `logs` shows what it said.")
+        raise NothingLeftError(f"{what} left no run: no run folder is in its output. `logs` shows what it said.")
     roots = ", ".join(run.root for run in found)
     raise UsageError(f"{what} left several runs: {roots}. Name the notebook of the one you mean.")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kit.errors import IntegrityError, RemoteBusyError, RemoteError, UsageError
+from kit.errors import IntegrityError, RemoteBusyError, UsageError
 from kit.harness.atomic import make_durable, storage_errors, temporary_for
 from kit.harness.manifest import STEP_FOLDER, verify_checkpoint
 from kit.harness.run_folder import RunFolder, move_aside
@@ -31,7 +31,7 @@ from kit.remote.download import Address
 from kit.remote.log_text import readable
 from kit.remote.kernel_ref import KernelRef
 from kit.remote.output_listing import OutputListing
-from kit.remote.output_run import SUM, OutputRun, run_in
+from kit.remote.output_run import SUM, NothingLeftError, OutputRun, run_in
 from kit.remote.replies import KernelStatus
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,8 @@ class Pull:
 
         Raises:
             RemoteBusyError: it still runs, so what it leaves is not there yet.
-            RemoteError: it left no run, or the files cannot be had.
+            NothingLeftError: it left no run, or none with a checkpoint.
+            RemoteError: the files cannot be had.
             UsageError: the folder holds something else, and nobody said ``fresh``.
             IntegrityError: what came is damaged; nothing was kept.
             StorageError: the disk is full; nothing was kept.
@@ -162,7 +163,9 @@ class Pull:
         """Bring the loose files and make the archive of them here."""
         names = run.loose()
         if "run.json" not in names:
-            raise RemoteError(f"{self._order.ref} left a folder {run.root}, and no run.json in it: no run.")
+            raise NothingLeftError(f"{self._order.ref} left a folder {run.root}, and no run.json in it: no run.")
+        if run.step < 0:
+            raise NothingLeftError(f"{self._order.ref} left a run without a checkpoint: there is nothing to continue.")
         for name in names:
             self._fetch(run, name, made / name)
         if not any(one["fault"] is None for one in _checkpoints(made)):

@@ -19,7 +19,9 @@ from kit.remote.gpu_hours import cost_of
 from kit.remote.image import refuse_missing
 from kit.remote.kernel import BuiltKernel, KernelOrder, build_kernel
 from kit.remote.kernel_ref import KernelRef
+from kit.remote.metadata import slug_of
 from kit.remote.pull import Pull, PullOrder
+from kit.remote.settings import settings_of
 from kit.remote.waiting import EVERY_S, Waiting
 
 Tell = Callable[[str], object]
@@ -46,6 +48,12 @@ def build(order: PushOrder) -> BuiltKernel:
     built = build_kernel(order.kernel, order.folder)
     refuse_missing(built.missing)
     return built
+
+
+def slug_for(notebook: Path, slug: str = "") -> str:
+    """Return the slug of a notebook's kernel: ``slug``, else that of ``kaggle/<notebook>``, else of its name."""
+    known = str(settings_of(notebook).metadata.get("id", "")).partition("/")[2]
+    return slug or known or slug_of(notebook.stem)
 
 
 def is_gpu(built: BuiltKernel) -> bool:
