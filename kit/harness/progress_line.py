@@ -36,7 +36,14 @@ class ProgressLine:
         self._last_s: float | None = None
 
     def tell(
-        self, step: int, total: int, phase: str, now_s: float, left_s: float | None = None, *, now: bool = False
+        self,
+        step: int,
+        total: int,
+        phase: str,
+        now_s: float,
+        left_s: float | None = None,
+        *,
+        now: bool = False,
     ) -> None:
         """Say where the run stands at ``now_s`` (monotonic seconds); ``left_s`` None where that is unknown."""
         if not now and self._last_s is not None and now_s - self._last_s < self._every_s:

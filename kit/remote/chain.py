@@ -9,31 +9,25 @@ on a version that the next push would cover up.
 from __future__ import annotations
 
 import logging
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from kit import __version__
-from kit.errors import IntegrityError, QuotaError, UsageError
+from kit.errors import QuotaError, UsageError
 from kit.harness.clock import SYSTEM_CLOCK, Clock
 from kit.harness.deadline import DEFAULT_SESSION_S, HOUR_S, format_duration
 from kit.harness.lock import FileLock
 from kit.harness.run_folder import RunFolder, move_aside
-from kit.harness.store import retire, sha256_file
-from kit.harness.summary import COMPLETE, read_json
-from kit.harness.verify import ARCHIVE
 from kit.notebooks.launch import Launch
+from kit.remote.chain_home import Homecoming
 from kit.remote.chain_state import ChainFolder, ChainSession, ChainState, read_state, write_state
-from kit.remote.checkpoint_dataset import dataset_ref, upload
+from kit.remote.checkpoint_dataset import dataset_ref
 from kit.remote.client import KaggleClient
 from kit.remote.delivery import SETTLE_S, deliver, new_mark, put_mark, refuse_busy, was_taken
 from kit.remote.kernel import KernelOrder
 from kit.remote.kernel_ref import KernelRef
-from kit.remote.log_text import log_lines
-from kit.remote.output_run import NothingLeftError
-from kit.remote.pull import Pull, PullOrder
 from kit.remote.push import PushOrder, build, is_gpu, look_before, slug_for
 from kit.remote.replies import SourcesError
 from kit.remote.waiting import EVERY_S, Waiting
@@ -78,20 +72,26 @@ class Chain:
     """One call of a chain; ``tell`` gets lines for the user."""
 
     def __init__(
-        self, client: KaggleClient, order: ChainOrder, tell: Tell = lambda _: None, clock: Clock = SYSTEM_CLOCK
+        self,
+        client: KaggleClient,
+        order: ChainOrder,
+        tell: Tell = lambda _: None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._client, self._tell, self._clock = client, tell, clock
         owner = order.kernel.owner or client.username()
         self._order = replace(order, kernel=replace(order.kernel, owner=owner))
         self._folder = ChainFolder(order.out)
-        self._ref = KernelRef(owner, slug_for(order.kernel.notebook, order.kernel.slug), order.kernel.notebook.stem)
+        self._ref = KernelRef(
+            owner, slug_for(order.kernel.notebook, order.kernel.slug), order.kernel.notebook.stem
+        )
         self._state = ChainState({})
 
     def run(self) -> dict[str, Any]:
         """Go on until the run is complete, a limit is reached, or a session brings nothing.
 
-        Returns ``{kernel, run_dir, chain, status (complete | stopped | failed), reason, step, total_timesteps, sessions,
-        gpu_hours, forecast}``.
+        Returns ``{kernel, run_dir, chain, status, reason, step, total_timesteps, sessions, gpu_hours, forecast}``;
+        ``status`` is complete, stopped (by a limit that was set) or failed (a session brought nothing).
 
         Raises:
             RunLockedError: another process works on this chain.
@@ -121,7 +121,9 @@ class Chain:
         elif last.stage == "pushed":
             self._wait(last)
         else:
-            self._take(last)
+            self._homecoming().take(last)
+            last.stage = "taken"
+            self._save()
 
     def _is_over(self) -> bool:
         state = self._state
@@ -193,7 +195,9 @@ class Chain:
             limits.append(quota.left_h * HOUR_S)
             if limits[-1] < self._order.shortest_s:
                 until = f" until {quota.refresh_at}" if quota.refresh_at else ""
-                raise QuotaError(f"{quota.left_h:.2f} GPU hours are left{until}. Nothing was pushed; call chain again then.")
+                raise QuotaError(
+                    f"{quota.left_h:.2f} GPU hours are left{until}. Nothing was pushed; call chain again then."
+                )
         if self._order.max_gpu_hours is not None:
             limits.append(self._left_of(self._order.max_gpu_hours))
         least = min(limits)
@@ -236,89 +240,13 @@ class Chain:
         session.stage, session.kernel_status, session.message = "ended", status.state, status.message
         self._save()
 
-    # What it left
-
-    def _take(self, session: ChainSession) -> None:
-        """Bring home what a session left, and make it ready for the next one."""
-        state = self._state
-        session.gpu_hours = self._gpu_hours()
-        found = self._bring_home(session)
-        session.step = state.home_step if found is None else int(found["step"])
-        if found is not None:
-            session.run_status, session.reason = str(found["status"]), str(found["reason"])
-            state.total_timesteps = int(found["total_timesteps"] or 0)
-            self._take_home(found, session)
-        state.complete = session.run_status == COMPLETE
-        brought = state.complete or (found is not None and session.step > session.from_step)
-        # Without its source it could bring nothing; the next one gets the run by a dataset, once.
-        excused = session.without_sources and session.carry == "kernel"
-        if not brought and not excused:
-            why = session.message or session.reason or "its log says why"
-            state.stopped = f"session {session.number} brought nothing: {session.kernel_status} ({why})"
-        if not state.complete:
-            self._hand_over(session)
-        session.stage = "taken"
-        self._save()
-
-    def _bring_home(self, session: ChainSession) -> dict[str, Any] | None:
-        """Return what pulling found, in the incoming folder; None where nothing survived that could be continued."""
-        incoming = self._folder.incoming
-        shutil.rmtree(incoming, ignore_errors=True)
-        try:
-            try:
-                return Pull(self._client, PullOrder(self._ref, incoming)).run()
-            except IntegrityError as error:
-                logger.warning("Session %d: %s The loose files are tried.", session.number, error)
-                return Pull(self._client, PullOrder(self._ref, incoming, loose=True)).run()
-        except NothingLeftError as error:
-            self._tell(f"session {session.number}: {error}")
-        except IntegrityError as error:
-            if not self._order.retry:  # given up only by one who says so
-                raise
-            self._tell(f"session {session.number}: {error} It is given up.")
-        return None
-
-    def _take_home(self, found: Mapping[str, Any], session: ChainSession) -> None:
-        """Put what came in the place of the run at home, if it is further on."""
-        state, out, incoming = self._state, self._order.out, self._folder.incoming
-        step = int(found["step"])
-        if step < state.home_step or (step == state.home_step and found["status"] != COMPLETE and out.exists()):
-            logger.warning("Session %d left step %s: what is at home stays.", session.number, f"{step:,}")
-            return
-        if out.exists():
-            if _is_as_left(out, {state.home_sha256, sha256_file(incoming / ARCHIVE)}):
-                retire(out)
-            else:
-                logger.warning("The run that was in %s is now in %s.", out, move_aside(RunFolder(out)))
-        incoming.rename(out)
-        state.home_step, state.home_sha256 = step, sha256_file(out / ARCHIVE)
-
-    def _hand_over(self, session: ChainSession) -> None:
-        """Decide where the next session gets the run at home from; upload it where no version holds it."""
-        state = self._state
-        if state.home_step < 0:
-            return
-        whole = session.kernel_status == "COMPLETE" and session.step == state.home_step
-        if whole and not self._order.by_dataset and not session.without_sources:
-            state.carry = "kernel"
-            return
-        if state.dataset_step != state.home_step:
-            self._tell(f"session {session.number} left step {session.step:,}; uploading it as {dataset_ref(self._ref)}")
-            state.dataset_version = upload(
-                self._client, self._ref, self._order.out, self._folder.dataset, state.home_step
-            )
-            state.dataset_step = state.home_step
-        state.carry = "dataset"
-
-    def _gpu_hours(self) -> float:
-        """Return what the newest session cost, by the last line of its log; 0 where it had no GPU."""
-        facts = read_json(self._folder.kernel / "kernel-metadata.json")
-        if not facts.get("enable_gpu"):
-            return 0.0
-        lines = log_lines(self._client.output(self._ref).log)
-        return max((line.time_s for line in lines), default=0.0) / HOUR_S
-
     # What is there
+
+    def _homecoming(self) -> Homecoming:
+        order = self._order
+        return Homecoming(
+            self._client, self._ref, self._folder, self._state, self._tell, order.by_dataset, order.retry
+        )
 
     def _identity(self) -> dict[str, Any]:
         kernel = self._order.kernel
@@ -340,17 +268,18 @@ class Chain:
                 if path.exists():
                     logger.warning("What was in %s is now in %s.", path, move_aside(RunFolder(path)))
         elif not folder.state.exists() and out.is_dir() and any(out.iterdir()):
-            raise UsageError(f"{out} holds something already. --fresh moves it aside, or give another --out.", "--fresh")
+            raise UsageError(
+                f"{out} holds something already. --fresh moves it aside, or give another --out.", "--fresh"
+            )
 
     def _save(self) -> None:
-        kept = replace(self._state)
-        if kept.stopped.startswith("limit:"):
-            kept.stopped = ""
-        write_state(self._folder.state, kept)
+        write_state(self._folder.state, self._state)
 
     def _found(self) -> dict[str, Any]:
         state = self._state
-        status = "complete" if state.complete else "stopped" if state.stopped.startswith("limit:") else "failed"
+        status = (
+            "complete" if state.complete else "stopped" if state.stopped.startswith("limit:") else "failed"
+        )
         return {
             "kernel": str(self._ref),
             "run_dir": str(self._order.out),
@@ -363,9 +292,3 @@ class Chain:
             "gpu_hours": state.gpu_hours,
             "forecast": state.forecast,
         }
-
-
-def _is_as_left(out: Path, sums: set[str]) -> bool:
-    """Whether the run folder is as this chain put it there, by its archive's sum: nobody has continued it here."""
-    archive = out / ARCHIVE
-    return archive.is_file() and sha256_file(archive) in sums

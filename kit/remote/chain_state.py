@@ -51,9 +51,9 @@ class ChainSession:
 class ChainState:
     """A chain: what it runs, its sessions, and the run at home.
 
-    ``identity`` is what decides results and place: another one is another chain. ``home_step`` is the step of the run at
-    home (-1: there is none), ``home_sha256`` the archive that was put there. ``carry`` is where the next session gets
-    the run from. ``complete`` once the whole run is at home.
+    ``identity`` is what decides results and place: another one is another chain. ``home_step`` is the step of the run
+    at home (-1: there is none), ``home_sha256`` the archive that was put there. ``carry`` is where the next session
+    gets the run from. ``complete`` once the whole run is at home.
     """
 
     identity: dict[str, Any]
@@ -149,7 +149,9 @@ def write_state(path: Path, state: ChainState) -> None:
 
 def _refuse_other(path: Path, there: dict[str, Any], asked: dict[str, Any]) -> None:
     names = sorted(there.keys() | asked.keys())
-    differing = {name: (there.get(name), asked.get(name)) for name in names if there.get(name) != asked.get(name)}
+    differing = {
+        name: (there.get(name), asked.get(name)) for name in names if there.get(name) != asked.get(name)
+    }
     if differing:
         told = ", ".join(f"{name} {old!r} there, {new!r} asked for" for name, (old, new) in differing.items())
         raise ConfigMismatchError(

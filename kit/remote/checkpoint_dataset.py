@@ -64,7 +64,13 @@ def _wait_until_ready(
     status: str | None = None
     for _ in range(READY_TRIES):
         status, version = client.dataset_status(name), client.dataset_version(name)
-        if status is not None and READY.search(status) and (before is None or version is None or version > before):
+        if (
+            status is not None
+            and READY.search(status)
+            and (before is None or version is None or version > before)
+        ):
             return version
         pause(READY_EVERY_S)
-    raise RemoteError(f"The dataset {name} is not ready: {status or 'Kaggle does not know it'}. Call it again later.")
+    raise RemoteError(
+        f"The dataset {name} is not ready: {status or 'Kaggle does not know it'}. Call it again later."
+    )

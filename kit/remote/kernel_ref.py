@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kit.errors import UsageError, nearest_match
 from kit.notebooks.locate import SUFFIX, notebook_names
+from kit.remote.metadata import slug_of
 
 LEGAL = "OWNER/SLUG, a notebook's name (traffic_signal) or its slug (traffic-signal)"
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]*")
@@ -22,11 +23,6 @@ class KernelRef:
 
     def __str__(self) -> str:
         return f"{self.owner}/{self.slug}"
-
-
-def slug_of(name: str) -> str:
-    """Return the slug that Kaggle makes of a title or a notebook's name: lower case, dashes, nothing else."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def split_target(target: str) -> tuple[str, str, str]:

@@ -12,8 +12,8 @@ from typing import Any
 
 from kit.harness.progress_line import Progress, read_progress
 from kit.remote.client import KaggleClient
-from kit.remote.log_text import last_progress, log_lines
 from kit.remote.kernel_ref import KernelRef
+from kit.remote.log_text import last_progress, log_lines
 from kit.remote.replies import KernelStatus
 
 Tell = Callable[[str], object]

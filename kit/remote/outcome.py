@@ -7,6 +7,7 @@ only the run's own summary tells the two apart.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from kit.remote.kernel_ref import KernelRef
 from kit.remote.log_text import last_progress
 from kit.remote.output_listing import OutputListing
 from kit.remote.output_run import OutputRun, run_in
-from kit.remote.replies import KernelStatus
+from kit.remote.replies import KernelStatus, State
 
 SUMMARY = "summary.json"
 
@@ -66,6 +67,22 @@ def _summary(client: KaggleClient, run: OutputRun, listing: OutputListing) -> di
         name = run.name(SUMMARY)
         client.downloads().to(path, lambda _: listing.files[name], name)
         return read_json(path) or None
+
+
+def exit_code_of_run(found: Mapping[str, Any]) -> int:
+    """Return the exit code of a run that came home: 0 complete, 4 can be continued, 6 ended by the hard deadline."""
+    if not found["ok"]:
+        return 5
+    if found["reason"] == STOP_HARD:
+        return 6
+    if found["kernel_status"] == "CANCEL_ACKNOWLEDGED" and found["resumable"]:
+        return 4
+    return {COMPLETE: 0, STOPPED: 4}.get(str(found["status"]), 1)
+
+
+def exit_code_of_state(state: State) -> int:
+    """Return the exit code of a kernel's status alone: 0 it came to its end, 4 it runs, 1 it did not."""
+    return 4 if KernelStatus(state).under_way else 0 if state == "COMPLETE" else 1
 
 
 def exit_code_of(found: dict[str, Any]) -> int:

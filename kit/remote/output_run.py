@@ -39,7 +39,9 @@ class OutputRun:
     @property
     def step(self) -> int:
         """The step of the newest checkpoint that was committed outside of an archive, -1 where there is none."""
-        return max((int(found[1]) for name in self.names if (found := _COMMITTED.fullmatch(name))), default=-1)
+        return max(
+            (int(found[1]) for name in self.names if (found := _COMMITTED.fullmatch(name))), default=-1
+        )
 
     def loose(self) -> list[str]:
         """Return the files of the run beside its archive."""
@@ -74,6 +76,8 @@ def run_in(names: Iterable[str], notebook: str, what: str) -> OutputRun:
     if named or len(found) == 1:
         return (named or found)[0]
     if not found:
-        raise NothingLeftError(f"{what} left no run: no run folder is in its output. `logs` shows what it said.")
+        raise NothingLeftError(
+            f"{what} left no run: no run folder is in its output. `logs` shows what it said."
+        )
     roots = ", ".join(run.root for run in found)
     raise UsageError(f"{what} left several runs: {roots}. Name the notebook of the one you mean.")

@@ -28,8 +28,8 @@ from kit.notebooks.package import package_run
 from kit.notebooks.unpack import command_to_continue, unpack_run
 from kit.remote.client import KaggleClient
 from kit.remote.download import Address
-from kit.remote.log_text import readable
 from kit.remote.kernel_ref import KernelRef
+from kit.remote.log_text import readable
 from kit.remote.output_listing import OutputListing
 from kit.remote.output_run import SUM, NothingLeftError, OutputRun, run_in
 from kit.remote.replies import KernelStatus
@@ -79,7 +79,9 @@ class Pull:
         order = self._order
         status = self._client.status(order.ref)
         if status.under_way:
-            raise RemoteBusyError(f"{order.ref} is {status.state}: what it leaves is there once it has ended.")
+            raise RemoteBusyError(
+                f"{order.ref} is {status.state}: what it leaves is there once it has ended."
+            )
         self._listing = self._client.output(order.ref)
         run = run_in(self._listing.files, order.ref.notebook, str(order.ref))
         if self._is_here(run):
@@ -109,7 +111,8 @@ class Pull:
         RunFolder(out).refuse_foreign()
         if not self._order.fresh and out.is_dir() and any(out.iterdir()):
             raise UsageError(
-                f"{out} holds another state of the run. --fresh moves that aside, or give another --out.", "--fresh"
+                f"{out} holds another state of the run. --fresh moves that aside, or give another --out.",
+                "--fresh",
             )
 
     def _bring(self, run: OutputRun, status: KernelStatus) -> dict[str, Any]:
@@ -163,9 +166,13 @@ class Pull:
         """Bring the loose files and make the archive of them here."""
         names = run.loose()
         if "run.json" not in names:
-            raise NothingLeftError(f"{self._order.ref} left a folder {run.root}, and no run.json in it: no run.")
+            raise NothingLeftError(
+                f"{self._order.ref} left a folder {run.root}, and no run.json in it: no run."
+            )
         if run.step < 0:
-            raise NothingLeftError(f"{self._order.ref} left a run without a checkpoint: there is nothing to continue.")
+            raise NothingLeftError(
+                f"{self._order.ref} left a run without a checkpoint: there is nothing to continue."
+            )
         for name in names:
             self._fetch(run, name, made / name)
         if not any(one["fault"] is None for one in _checkpoints(made)):
@@ -176,7 +183,9 @@ class Pull:
         command = command_to_continue(str(facts.get("notebook") or "run"), facts, made)
         return {"source": "files", "files": len(names), "continue_with": command}
 
-    def _found(self, status: KernelStatus, found: dict[str, Any], checkpoints: list[dict[str, Any]]) -> dict[str, Any]:
+    def _found(
+        self, status: KernelStatus, found: dict[str, Any], checkpoints: list[dict[str, Any]]
+    ) -> dict[str, Any]:
         summary = read_json(self._order.out / "summary.json")
         run = read_json(self._order.out / "run.json")
         return {

@@ -1,4 +1,4 @@
-"""Push: builds a kernel of a notebook, says what it will cost and whether it fits, pushes it once, waits if asked to."""
+"""Push: builds a kernel of a notebook, says what it will cost and whether it fits, pushes it once, and waits."""
 
 from __future__ import annotations
 
@@ -50,6 +50,25 @@ def build(order: PushOrder) -> BuiltKernel:
     return built
 
 
+def build_only(order: PushOrder) -> dict[str, Any]:
+    """Build the folder, its owner filled in, and push nothing; returns ``{folder, size_bytes, session_limit_s}``.
+
+    Raises:
+        UsageError: see ``build``; or nobody says who the owner is.
+    """
+    kernel = order.kernel
+    if not kernel.owner:
+        # Asked for only where nobody said it: a build needs no network.
+        kernel = replace(kernel, owner=KaggleClient().username())
+    built = build(replace(order, kernel=kernel))
+    return {
+        "folder": str(built.folder),
+        "size_bytes": built.size_bytes,
+        "session_limit_s": kernel.session_limit_s,
+        "kernel": str(built.metadata["id"]),
+    }
+
+
 def slug_for(notebook: Path, slug: str = "") -> str:
     """Return the slug of a notebook's kernel: ``slug``, else that of ``kaggle/<notebook>``, else of its name."""
     known = str(settings_of(notebook).metadata.get("id", "")).partition("/")[2]
@@ -79,7 +98,9 @@ def look_before(quick: Launch | None, limit_s: float | None, *, split: bool = Fa
     limits = Limits.resolve(session=limit_s)
     summary = quick_test(quick, limits)
     if summary["status"] != COMPLETE:
-        raise PreflightError(f"Nothing was pushed: the quick test here is {summary['status']} ({summary['reason']}).")
+        raise PreflightError(
+            f"Nothing was pushed: the quick test here is {summary['status']} ({summary['reason']})."
+        )
     failed = [one for one in summary["preflight"]["checks"] if one["status"] == "fail"]
     if failed:
         told = " ".join(f"{one['name']}: {one['saw']} To do: {one['todo']}" for one in failed)
@@ -98,10 +119,10 @@ class DoesNotFitError(UsageError):
     def __init__(self, forecast: dict[str, Any]) -> None:
         largest = forecast["largest_fit"]
         super().__init__(
-            f"Nothing was pushed: by the forecast made here it takes {format_duration(round(forecast['predicted_s']))} "
-            f"(at most {format_duration(round(forecast['high_s']))}), and a session must end by "
-            f"{format_duration(round(forecast['soft_limit_s']))}. At most {largest or 0:,} steps fit; `chain` splits it "
-            "over sessions; --skip-checks pushes it all the same, and it stops in time, to be continued.",
+            f"Nothing was pushed: by the forecast made here it takes {_time(forecast['predicted_s'])} (at most "
+            f"{_time(forecast['high_s'])}), and a session must end by {_time(forecast['soft_limit_s'])}. At most "
+            f"{largest or 0:,} steps fit; `chain` splits it over sessions; --skip-checks pushes it all the same, and "
+            "it stops in time, to be continued.",
             "chain",
         )
         self.forecast = forecast
@@ -110,7 +131,9 @@ class DoesNotFitError(UsageError):
 class Push:
     """One push, from the checks to the pushed version; ``tell`` gets lines for the user."""
 
-    def __init__(self, client: KaggleClient, order: PushOrder, tell: Tell = lambda _: None, clock: Clock = SYSTEM_CLOCK):
+    def __init__(
+        self, client: KaggleClient, order: PushOrder, tell: Tell = lambda _: None, clock: Clock = SYSTEM_CLOCK
+    ):
         self._client, self._order, self._tell, self._clock = client, order, tell, clock
         self.ref = KernelRef("", "")
 
@@ -154,12 +177,16 @@ class Push:
         quota = self._client.quota() if gpu else None
         cost = cost_of(forecast, self._order.kernel.session_limit_s, quota, gpu=gpu)
         if cost["enough"] is False:
+            until = f" until {cost['refresh_at']}" if cost["refresh_at"] else ""
             raise QuotaError(
-                f"Nothing was pushed: it takes up to {cost['most_hours']:.1f} GPU hours and {cost['left_hours']:.1f} are "
-                f"left{' until ' + cost['refresh_at'] if cost['refresh_at'] else ''}. Give a shorter --limit, fewer steps, "
-                "or push without --gpu."
+                f"Nothing was pushed: it takes up to {cost['most_hours']:.1f} GPU hours and {cost['left_hours']:.1f} "
+                f"are left{until}. Give a shorter --limit, fewer steps, or push without --gpu."
             )
         return cost
+
+
+def _time(seconds: float) -> str:
+    return format_duration(round(seconds))
 
 
 def push_and_wait(
