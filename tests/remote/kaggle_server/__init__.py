@@ -15,10 +15,26 @@ It speaks what was read in the CLI 2.2.4 and its SDK, and behaves as public repo
 report settles is a setting of ``Policy``, or a switch of ``Misbehaviour``.
 """
 
+from tests.remote.kaggle_server.cli import Cli
+from tests.remote.kaggle_server.direct import ask, fetch, status
+from tests.remote.kaggle_server.folder import dataset_folder, kernel_folder
 from tests.remote.kaggle_server.machine import Machine, Plan
 from tests.remote.kaggle_server.misbehaviour import WEEKLY_QUOTA
 from tests.remote.kaggle_server.policy import Policy
 from tests.remote.kaggle_server.server import KaggleServer
 from tests.remote.kaggle_server.session import LIVE_LOG
 
-__all__ = ["LIVE_LOG", "WEEKLY_QUOTA", "KaggleServer", "Machine", "Plan", "Policy"]
+__all__ = [
+    "LIVE_LOG",
+    "WEEKLY_QUOTA",
+    "Cli",
+    "KaggleServer",
+    "Machine",
+    "Plan",
+    "Policy",
+    "ask",
+    "dataset_folder",
+    "fetch",
+    "kernel_folder",
+    "status",
+]

@@ -157,11 +157,11 @@ class Datasets:
         tokens = [file["token"] for file in files] if isinstance(files, list) else []
         if not tokens:
             return {"status": "error", "error": "A dataset version needs at least one file."}
+        blobs = [self._blobs.blob(token) for token in tokens]
         number = dataset.versions[-1].number + 1 if dataset.versions else 1
         folder = self._root / dataset.owner / dataset.slug / str(number)
         folder.mkdir(parents=True)
-        for token in tokens:
-            blob = self._blobs.blob(token)
+        for blob in blobs:
             place(blob.path, folder, blob.name, unpack=self._policy.unpacks_archives)
         slow = self._misbehave.take("process_slowly")
         waits = int(str(slow.how["answers"])) if slow else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -39,14 +40,14 @@ class Kernels:
         self._policy, self._misbehave, self._output, self._quota = policy, misbehave, output, quota
         self._datasets = datasets
         self._kernels: dict[str, Kernel] = {}
-        self._lock = threading.RLock()
+        self._lock, self._count = threading.RLock(), itertools.count(1)
         self.turn = threading.Event()
         self.turn.set()
 
     @property
     def sessions(self) -> list[Session]:
         """Every session there ever was, in the order of the kernels and of their versions."""
-        return [version.session for kernel in self._kernels.values() for version in kernel.versions]
+        return [version.session for kernel in list(self._kernels.values()) for version in kernel.versions]
 
     def kernel(self, ref: str) -> Kernel:
         """Return the kernel of owner/slug.
@@ -119,7 +120,7 @@ class Kernels:
         owner = user if body.get("group") == "PROFILE" else str(body.get("user") or "")
         found = [
             kernel.metadata(kernel.versions[-1])
-            for kernel in reversed(self._kernels.values())
+            for kernel in reversed(list(self._kernels.values()))
             if kernel.versions and words in kernel.title.lower() and owner in ("", kernel.owner)
         ]
         token, number, size = body.get("pageToken"), int(str(body.get("page") or 1)), body.get("pageSize")
@@ -207,7 +208,7 @@ class Kernels:
 
     def _version(self, kernel: Kernel, body: Body, inputs: dict[str, Path]) -> Version:
         number = len(kernel.versions) + 1
-        home = self._root / "kernels" / kernel.owner / kernel.slug / str(number)
+        home = self._root / "sessions" / f"{next(self._count):03d}-{kernel.slug}"
         request = dict(body)
         folder = write_folder(home / "pushed", kernel.ref, kernel.title, request)
         out = home / "out"

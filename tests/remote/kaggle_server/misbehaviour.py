@@ -60,7 +60,7 @@ class Misbehaviour:
         self._set("status", times, call, code=code, message=message, retry_after=None)
 
     def lose_answer(self, times: int | None = 1, call: str = "SaveKernel") -> None:
-        """Do what was asked, and break the connection instead of answering."""
+        """Do what a method was asked, and break the connection instead of answering."""
         self._set("lose_answer", times, call)
 
     def hang(self, times: int | None = 1, call: str = "") -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from http.server import ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -15,6 +15,7 @@ from tests.remote.kaggle_server.handler import Handler
 from tests.remote.kaggle_server.journal import Call, Journal
 from tests.remote.kaggle_server.kernel import Kernel, Version
 from tests.remote.kaggle_server.kernels import Kernels
+from tests.remote.kaggle_server.listener import Listener
 from tests.remote.kaggle_server.misbehaviour import Misbehaviour
 from tests.remote.kaggle_server.output import Output
 from tests.remote.kaggle_server.policy import Policy
@@ -23,6 +24,7 @@ from tests.remote.kaggle_server.session import Run
 from tests.remote.kaggle_server.storage import Storage
 
 _LONGEST_CLOSE_S = 30.0
+_LOOK_EVERY_S = 0.01
 
 
 class KaggleServer:
@@ -48,8 +50,7 @@ class KaggleServer:
     ) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self._handler = type("BoundHandler", (Handler,), {"kaggle": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler)
-        self._http.daemon_threads = True
+        self._http = Listener(("127.0.0.1", 0), self._handler)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self.policy, self.closing = policy, threading.Event()
         self.account, self.misbehave, self.journal = Account(user), Misbehaviour(), Journal()
@@ -129,6 +130,13 @@ class KaggleServer:
         assert version.session.ended.wait(timeout_s), f"{slug} is {version.status} after {timeout_s} s"
         return version
 
+    def until(self, true: Callable[[], bool], timeout_s: float = 60.0) -> None:
+        """Wait until something is true; AssertionError where it does not become so."""
+        tries = int(timeout_s / _LOOK_EVERY_S)
+        assert any(true() or self.closing.wait(_LOOK_EVERY_S) for _ in range(tries)), (
+            f"not so after {timeout_s} s"
+        )
+
     def __enter__(self) -> KaggleServer:
         """Begin to listen."""
         self._thread.start()
@@ -137,7 +145,11 @@ class KaggleServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Answer nobody any more; what runs is waited for, what is queued is dropped."""
+        """Answer nobody any more; what runs is waited for, what is queued is dropped.
+
+        Raises:
+            AssertionError: A session does not end, or an answer failed for a mistake of the server's.
+        """
         self.closing.set()
         self._http.shutdown()
         self._http.server_close()
@@ -147,4 +159,5 @@ class KaggleServer:
             if session.status == "QUEUED":
                 session.cancel()
         left = [session.order.ref for session in sessions if not session.join(_LONGEST_CLOSE_S)]
-        assert not left or error, f"still running: {left}"
+        assert error or not left, f"still running: {left}"
+        assert error or not self._http.mistakes, self._http.mistakes

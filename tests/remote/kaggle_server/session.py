@@ -13,8 +13,9 @@ from kit.harness.clock import Clock
 
 _LOOK_EVERY_S = 0.02
 ENDED = ("COMPLETE", "ERROR", "CANCEL_ACKNOWLEDGED")
-LIVE_LOG = "log.jsonl"
-"""What a runner may write into ``out`` while it runs, one record a line: the log of a running session."""
+LIVE_LOG = "kernel.log"
+"""What a runner may write into ``out`` while it runs: the log so far, as lines of records or as the array of them that
+is not closed yet, a record a line."""
 
 
 class Ending(Protocol):
@@ -106,8 +107,8 @@ class Session:
         if self._ending is not None:
             return list(self._ending.log)
         live = self.order.out / LIVE_LOG
-        lines = live.read_text().splitlines(keepends=True) if live.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        whole_lines = live.read_text().split("\n")[:-1] if live.exists() else []
+        return [json.loads(line.lstrip("[,")) for line in whole_lines]
 
     def _work(self) -> None:
         while not self._turn.wait(_LOOK_EVERY_S) and not self._cancelled:
