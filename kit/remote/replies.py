@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from kit.errors import CredentialsError, KitError, QuotaError, RemoteError
+from kit.errors import CredentialsError, KitError, QuotaError, RemoteBusyError, RemoteError
 from kit.remote.backoff import PassingError
 from kit.remote.credentials import Credentials
 from kit.remote.kaggle_process import CliReply
@@ -33,8 +33,11 @@ _SERVER = re.compile(
     re.IGNORECASE,
 )
 _NOBODY = re.compile(r"\b401\b|unauthori[sz]ed|authentication required|unauthenticated", re.IGNORECASE)
-_ABSENT = re.compile(r"\b(403|404)\b|permission .* was denied|not found|cannot access kernel", re.IGNORECASE)
-_NO_QUOTA = re.compile(r"quota|maximum (weekly|batch)|weekly .*limit", re.IGNORECASE)
+_ABSENT = re.compile(
+    r"\b(403|404)\b|permission .* was denied|(?<!file )not found|cannot access kernel", re.IGNORECASE
+)
+_NO_QUOTA = re.compile(r"quota|weekly .*limit", re.IGNORECASE)
+_ALL_BUSY = re.compile(r"session count|maximum batch|concurrent|already running", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ def read_push(reply: CliReply) -> Pushed:
         QuotaError: the quota is used up; nothing runs.
         PassingError: it was refused for a moment; or there is no telling.
         SourcesError: it runs, without a source that it needs.
+        RemoteBusyError: as many sessions run as the account may have; nothing was pushed.
         RemoteError: it was refused.
     """
     refused = _REFUSED.search(reply.out)
@@ -119,6 +123,10 @@ def read_push(reply: CliReply) -> Pushed:
         if _NO_QUOTA.search(why):
             raise QuotaError(
                 f"Kaggle did not take the push: {why} Nothing runs; `kaggle quota` shows what is left."
+            )
+        if _ALL_BUSY.search(why):
+            raise RemoteBusyError(
+                f"Kaggle did not take the push: {why} Nothing was pushed; other sessions must end first."
             )
         raise RemoteError(f"Kaggle did not take the push: {why} Nothing runs.")
     pushed = _PUSHED.search(reply.out)
