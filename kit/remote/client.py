@@ -9,6 +9,7 @@
 | each file of an output held in memory | the same: to disk in pieces |
 | 429 and 5xx end the command | waited for and tried again (`backoff`) |
 | `logs --follow` gives up with exit code 0 | taken up again while the run goes on |
+| refused credentials: "no such kernel" | asked again by a call that everybody may make |
 | pushing to a name that runs starts a second run | refused before (`push`) |
 """
 
@@ -19,6 +20,7 @@ import logging
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from kit.errors import CredentialsError, RemoteError
@@ -44,6 +46,8 @@ from kit.remote.scrub import Scrubber
 logger = logging.getLogger(__name__)
 
 EMPTY_TRIES, EMPTY_S = 3, 10.0
+WHO_AM_I = "kernels.KernelsApiService/GetAcceleratorQuotaStatistics"
+"""A call that changes nothing, and that everybody may make who is somebody."""
 UPLOAD_TIMEOUT_S = 6 * 3600.0
 _USERNAME = re.compile(r"^- username: (\S+)", re.MULTILINE)
 _DATASET_MADE = re.compile(r"(Dataset|Dataset version) is being created")
@@ -181,6 +185,11 @@ class KaggleClient:
             raise CredentialsError(self.credentials.refused())
         return Credentials("token", self.credentials.source, self.credentials.username, token)
 
+    def _refuse_unknown(self) -> None:
+        """Raise CredentialsError where they are refused: of a kernel the client then says that it is not there."""
+        with suppress(AbsentError, PassingError):
+            self._http().post(WHO_AM_I, {})
+
     def _call(self, *words: str, what: str, retry: bool = True, timeout_s: float = 300.0) -> CliReply:
         if self.credentials.kind == "none":
             raise CredentialsError(self.credentials.refused())
@@ -188,7 +197,10 @@ class KaggleClient:
         def once() -> CliReply:
             reply = self._process.call(*words, timeout_s=timeout_s)
             if reply.code != 0:
-                raise failure(reply, self.credentials, what)
+                error = failure(reply, self.credentials, what)
+                if isinstance(error, AbsentError):
+                    self._refuse_unknown()
+                raise error
             return reply
 
         if not retry:

@@ -101,7 +101,8 @@ def failure(reply: CliReply, credentials: Credentials, what: str) -> KitError:
     if _SERVER.search(line):
         return PassingError(f"Kaggle cannot be reached, or has an error of its own ({line}).", sure=False)
     if _ABSENT.search(line):
-        return AbsentError(f"{what}: Kaggle has no such thing, or not for these credentials ({line}).")
+        brief = line.partition(". ")[0].rstrip(".")  # the client goes on at length
+        return AbsentError(f"{what}: Kaggle has no such thing, or not for these credentials ({brief}).")
     return RemoteError(f"{what}: Kaggle refused ({line}).")
 
 

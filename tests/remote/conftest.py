@@ -53,7 +53,7 @@ def loopback(tmp_path: Path) -> Iterator[Loopback]:
     """A Kaggle of one's own."""
     machine = Machine()
     with KaggleServer(tmp_path / "kaggle", machine) as server:
-        yield Loopback(server, machine, tmp_path / "home")
+        yield Loopback(server, machine, tmp_path / "account")
     assert not server.journal.strays
 
 
