@@ -28,7 +28,7 @@ from kit.remote.client import KaggleClient
 from kit.remote.delivery import SETTLE_S, deliver, new_mark, put_mark, refuse_busy, was_taken
 from kit.remote.kernel import KernelOrder
 from kit.remote.kernel_ref import KernelRef
-from kit.remote.push import PushOrder, build, is_gpu, look_before, slug_for
+from kit.remote.push import PushOrder, build, look_before, slug_for, wants_gpu
 from kit.remote.replies import SourcesError
 from kit.remote.waiting import EVERY_S, Waiting
 
@@ -160,7 +160,7 @@ class Chain:
         kernel = replace(order.kernel, **self._sources(carry))
         if resumes:
             kernel = replace(kernel, options={**kernel.options, "must_resume": True})
-        limit_s = self._session_limit(is_gpu(build(PushOrder(kernel, self._folder.kernel))))
+        limit_s = self._session_limit()
         kernel = replace(kernel, session_limit_s=limit_s)
         built = build(PushOrder(kernel, self._folder.kernel))
         mark = new_mark()
@@ -180,14 +180,14 @@ class Chain:
             return {"dataset_sources": (*kernel.dataset_sources, dataset_ref(self._ref))}
         return {}
 
-    def _session_limit(self, gpu: bool) -> float | None:
+    def _session_limit(self) -> float | None:
         """Return the limit of the next session: what was asked for, and what the GPU hours leave.
 
         Raises:
             QuotaError: they leave too little.
         """
         asked = self._order.kernel.session_limit_s
-        if not gpu:
+        if not wants_gpu(self._order.kernel):
             return asked
         limits = [asked or DEFAULT_SESSION_S]
         quota = self._client.quota()

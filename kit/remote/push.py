@@ -75,9 +75,9 @@ def slug_for(notebook: Path, slug: str = "") -> str:
     return slug or known or slug_of(notebook.stem)
 
 
-def is_gpu(built: BuiltKernel) -> bool:
+def wants_gpu(kernel: KernelOrder) -> bool:
     """Whether its sessions get GPUs, which cost quota."""
-    return bool(built.metadata.get("enable_gpu"))
+    return bool(settings_of(kernel.notebook).metadata.get("enable_gpu")) if kernel.gpu is None else kernel.gpu
 
 
 def ref_of(order: PushOrder, built: BuiltKernel) -> KernelRef:
@@ -156,7 +156,7 @@ class Push:
         self.ref = ref_of(order, built)
         refuse_busy(self._client, self.ref)
         forecast = look_before(order.quick, kernel.session_limit_s)
-        cost = self._cost(forecast, gpu=is_gpu(built))
+        cost = self._cost(forecast, gpu=wants_gpu(kernel))
         mark = new_mark()
         put_mark(built.folder, mark)
         pushed = deliver(self._client, self.ref, built.folder, mark, kernel.session_limit_s)
