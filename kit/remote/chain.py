@@ -31,6 +31,7 @@ from kit.remote.kernel_ref import KernelRef
 from kit.remote.push import PushOrder, build, look_before, slug_for, wants_gpu
 from kit.remote.replies import SourcesError
 from kit.remote.waiting import EVERY_S, Waiting
+from kit.report.remote import chain_cost_text
 
 logger = logging.getLogger(__name__)
 
@@ -155,6 +156,7 @@ class Chain:
         refuse_busy(self._client, self._ref)
         if not state.sessions and state.forecast is None:
             state.forecast = look_before(order.quick, order.kernel.session_limit_s, split=True)
+            self._tell_cost()
         resumes = state.home_step >= 0
         carry = state.carry if resumes else "none"
         kernel = replace(order.kernel, **self._sources(carry))
@@ -171,6 +173,11 @@ class Chain:
         state.sessions.append(session)
         self._save()
         self._push(session)
+
+    def _tell_cost(self) -> None:
+        gpu = wants_gpu(self._order.kernel)
+        quota = self._client.quota() if gpu else None
+        self._tell(chain_cost_text(self._state.forecast, quota.left_h if quota else None, gpu=gpu))
 
     def _sources(self, carry: str) -> dict[str, Any]:
         kernel = self._order.kernel

@@ -23,6 +23,7 @@ from kit.remote.metadata import slug_of
 from kit.remote.pull import Pull, PullOrder
 from kit.remote.settings import settings_of
 from kit.remote.waiting import EVERY_S, Waiting
+from kit.report.remote import cost_text
 
 Tell = Callable[[str], object]
 
@@ -46,7 +47,7 @@ def build(order: PushOrder) -> BuiltKernel:
         UsageError: a value cannot be used, or Kaggle's image lacks a package that could not travel.
     """
     built = build_kernel(order.kernel, order.folder)
-    refuse_missing(built.missing)
+    refuse_missing(built.missing, order.kernel.dataset_sources)
     return built
 
 
@@ -157,6 +158,9 @@ class Push:
         refuse_busy(self._client, self.ref)
         forecast = look_before(order.quick, kernel.session_limit_s)
         cost = self._cost(forecast, gpu=wants_gpu(kernel))
+        self._tell(cost_text(cost, forecast))
+        if order.quick is not None:  # it took its time
+            refuse_busy(self._client, self.ref)
         mark = new_mark()
         put_mark(built.folder, mark)
         pushed = deliver(self._client, self.ref, built.folder, mark, kernel.session_limit_s)

@@ -44,6 +44,22 @@ def cost_text(cost: Mapping[str, Any], forecast: Mapping[str, Any] | None) -> st
     return "\n".join(lines)
 
 
+def chain_cost_text(forecast: Mapping[str, Any] | None, left_hours: float | None, *, gpu: bool) -> str:
+    """Return what a whole chain will take: sessions, time, and GPU hours beside what is left of the week's."""
+    if forecast is None:
+        return "No quick test, so no forecast of how many sessions it takes."
+    split = next(option for option in forecast["options"] if option["name"] == "C")
+    sessions = 1 if forecast["verdict"] == "fit" else split["sessions"]
+    hours = (forecast["predicted_s"] if sessions == 1 else split["predicted_s"]) / HOUR_S
+    lines = [
+        f"Forecast, made on this machine: {_time(hours * HOUR_S)} in {sessions} session{'s' * (sessions != 1)}."
+    ]
+    if gpu:
+        left = "what is left is not told" if left_hours is None else f"{left_hours:.1f} h are left this week"
+        lines.append(f"GPU quota: {hours:.2f} h of T4 x2 in all; {left}.")
+    return " ".join(lines)
+
+
 def push_text(found: Mapping[str, Any]) -> str:
     """Return what was pushed, or built."""
     size = f"{found['folder']} ({format_size(found['size_bytes'])})"
@@ -53,7 +69,6 @@ def push_text(found: Mapping[str, Any]) -> str:
     version = f", version {found['version']}" if found["version"] else ""
     return "\n".join(
         [
-            cost_text(found["cost"], found["forecast"]),
             f"PUSHED: {found['kernel']}{version}, from {size}",
             str(found["url"]),
             f"python validation_cli.py logs {found['kernel']} --follow   # then: pull {found['kernel']}",
