@@ -16,7 +16,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep what the kit remembers (the history of forecasts, the machine's key) out of the user's cache folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-        for name in ("KIT_LAUNCHED", "KIT_PARAMETERS", "KIT_OPTIONS"):
+        for name in ("KIT_LAUNCHED", "KIT_PARAMETERS", "KIT_OPTIONS", "KIT_BEGAN"):
             patch.delenv(name, raising=False)
         yield
 

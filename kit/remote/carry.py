@@ -1,8 +1,8 @@
 """Packages that travel with the kit: what the Kaggle image lacks, is installed here, and is nothing but Python.
 
-On the other side each lies in a folder of its own, which goes to the end of the path where the package is not
-installed: one of the image always comes before one that travelled. A package that is large, that holds compiled code, or
-that asks for something the image has not, cannot travel.
+On the other side each lies in a folder of its own, at the end of the path where the package is not installed: one of
+the image always comes before one that travelled. A package that is large, holds compiled code, or asks for something
+that the image has not, cannot travel.
 """
 
 from __future__ import annotations

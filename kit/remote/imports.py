@@ -37,7 +37,7 @@ def modules_of(document: Document, root: Path) -> set[str]:
         } - seen
         seen |= new
         waiting += new
-    return found - sys.stdlib_module_names - {"", "__future__", "google"}
+    return found - sys.stdlib_module_names - {""}
 
 
 def _files_of(name: str, root: Path) -> Iterator[Path]:

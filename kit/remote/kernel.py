@@ -32,6 +32,8 @@ from kit.remote.travelling_files import files_named_by
 
 LARGEST = 1_000_000
 """Bytes of a pushed notebook."""
+HIDDEN = {"jupyter": {"source_hidden": True}, "_kg_hide-input": True, "cellView": "form"}
+"""How Jupyter, Kaggle and Colab are told to fold the code of a cell."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ def _cell(source: str) -> dict[str, Any]:
     return {
         "cell_type": "code",
         "id": TAG,
-        "metadata": {"tags": [TAG], "jupyter": {"source_hidden": True}, "_kg_hide-input": True},
+        "metadata": {"tags": [TAG], **HIDDEN},
         "execution_count": None,
         "outputs": [],
         "source": source,
