@@ -113,6 +113,17 @@ def _drill_options(made: Parser) -> None:
     made.add_argument("--fresh", action="store_true", help="run the undisturbed run again, too")
 
 
+def _rehearsal_options(made: Parser) -> None:
+    _notebook_options(made)
+    made.add_argument("--limit", default="12h", metavar="TIME", help="kill it after this long, such as 60")
+    made.add_argument(
+        "--told", default="", metavar="TIME", help="the limit its session is told, where that differs"
+    )
+    made.add_argument("--fresh", action="store_true", help="move a run that is there aside")
+    made.add_argument("--memory-limit", default="30GB", metavar="SIZE", help="what its processes may hold")
+    made.add_argument("--disk-limit", default="20GB", metavar="SIZE", help="what /kaggle/working may hold")
+
+
 def _forecast_options(made: Parser) -> None:
     made.add_argument(
         "--timesteps", type=whole_number, metavar="N", help="total steps; by default those of the run"
@@ -320,6 +331,31 @@ def drill(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     order = DrillOrder(notebook, values, arguments.out, arguments.kills, arguments.seed, arguments.fresh)
     found = Drill(order, tell=lambda line: print(line, file=sys.stderr, flush=True)).run()
     return found, drill_text(found), 0 if passed(found) else 1
+
+
+def rehearse(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Run the notebook on a stand-in for the Kaggle machine."""
+    from kit.harness.deadline import parse_duration
+    from kit.harness.size import parse_size
+    from kit.notebooks import find_notebook, parse_settings
+    from kit.notebooks.launch import parameters_of, refuse_options
+    from kit.remote.rehearse_notebook import NotebookRehearsal, exit_code, rehearse_notebook
+    from kit.report.rehearsal import rehearsal_text
+
+    notebook = find_notebook(arguments.target)
+    refuse_options(arguments.set)
+    order = NotebookRehearsal(
+        notebook,
+        parse_duration(arguments.limit),
+        parse_settings(arguments.set, parameters_of(notebook)),
+        arguments.out,
+        arguments.fresh,
+        parse_size(arguments.memory_limit, "--memory-limit"),
+        parse_size(arguments.disk_limit, "--disk-limit"),
+        parse_duration(arguments.told) if arguments.told else None,
+    )
+    summary = rehearse_notebook(order)
+    return summary, rehearsal_text(summary), exit_code(summary)
 
 
 def verify(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
@@ -570,6 +606,12 @@ COMMANDS = {
         "NOTEBOOK",
         _drill_options,
         drill,
+    ),
+    "rehearse": Command(
+        "run it on a stand-in for the Kaggle machine, killed at the limit; again: the next session",
+        "NOTEBOOK",
+        _rehearsal_options,
+        rehearse,
     ),
     "extrapolate": Command(
         "the forecast again, for other steps or limits", "RUN", _forecast_options, extrapolate

@@ -1,0 +1,158 @@
+"""``rehearse NOTEBOOK``: sessions that are stopped, killed and continued, and the run that comes of them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kit.errors import ConfigMismatchError, NotebookError, UsageError
+from kit.harness.manifest import verify_checkpoint
+from kit.harness.run_folder import RunFolder
+from kit.harness.summary import read_json
+from kit.harness.verify import verify
+from kit.notebooks.package import package_run
+from kit.remote.rehearse_notebook import NotebookRehearsal, exit_code, rehearse_notebook
+from kit.report.rehearsal import rehearsal_text
+from tests.remote.tiny_kernel import tiny_kernel
+from tests.remote.walking_notebook import walking_notebook
+
+
+@pytest.fixture
+def notebook(tmp_path) -> Path:
+    """A random walk that needs nothing but the kit."""
+    return walking_notebook(tmp_path)
+
+
+def test_a_session_that_completes_comes_home_as_a_run(tmp_path, notebook):
+    """Exit 0: the summary, an archive that verifies with log and executed notebook in it, and nothing left beside."""
+    out = tmp_path / "run"
+    order = NotebookRehearsal(notebook, 60, {"total_timesteps": 50}, str(out))
+    summary = rehearse_notebook(order)
+    assert (summary["status"], summary["step"], exit_code(summary)) == ("complete", 50, 0)
+    assert summary["run_dir"] == str(out)
+    rehearsal = summary["rehearsal"]
+    assert (rehearsal["status"], rehearsal["exit_code"], rehearsal["limit_s"]) == ("COMPLETE", 0, 60)
+    assert json.loads(Path(rehearsal["log"]).read_text())
+    assert (out / "executed.ipynb").exists()
+    assert verify(out).ok
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "walking.ipynb"]
+    limits = read_json(out / "run.json")["limits"]
+    assert limits == {"soft_s": 52.5, "hard_s": pytest.approx(60 * 71 / 72), "session_s": 60}
+    assert rehearsal_text(summary).startswith("Kaggle would say COMPLETE, exit code 0")
+
+    again = rehearse_notebook(order)
+    assert again["rehearsal"] is None, "a complete run is not rehearsed again"
+    assert exit_code(again) == 0
+    with pytest.raises(ConfigMismatchError, match="total_timesteps: 50 there, 60 asked for"):
+        rehearse_notebook(NotebookRehearsal(notebook, 60, {"total_timesteps": 60}, str(out)))
+
+
+@pytest.mark.slow
+def test_three_sessions_end_like_one(tmp_path, notebook):
+    """Stopped in time, then hung and killed at the limit, then completed: the metrics and the state of one session."""
+    values = {"total_timesteps": 600, "hang_at": 450, "pause_s": 0.02}
+    whole = rehearse_notebook(
+        NotebookRehearsal(notebook, 120, values | {"hang_at": -1}, str(tmp_path / "whole"))
+    )
+    assert exit_code(whole) == 0
+
+    out = tmp_path / "split"
+    stopped = rehearse_notebook(NotebookRehearsal(notebook, 9, values, str(out)))
+    assert (stopped["status"], exit_code(stopped)) == ("stopped", 4)
+    assert stopped["rehearsal"]["status"] == "COMPLETE"
+    assert 0 < stopped["step"] < 450
+    completed = rehearse_notebook(NotebookRehearsal(notebook, 120, values, str(out)))
+    assert (completed["status"], completed["sessions"], exit_code(completed)) == ("complete", 2, 0)
+    _assert_the_same(tmp_path / "whole", out)
+
+
+@pytest.mark.slow
+def test_a_machine_that_is_taken_away_early_costs_one_checkpoint(tmp_path, notebook):
+    """Told 12 hours and killed after seconds: what survived is packaged, exit 4, and the next session goes on."""
+    values = {"total_timesteps": 100, "hang_at": 60}
+    whole = rehearse_notebook(
+        NotebookRehearsal(notebook, 120, values | {"hang_at": -1}, str(tmp_path / "whole"))
+    )
+    assert exit_code(whole) == 0
+
+    out = tmp_path / "split"
+    killed = rehearse_notebook(NotebookRehearsal(notebook, 6, values, str(out), told_s=12 * 3600))
+    assert (killed["status"], exit_code(killed)) == ("failed", 4)
+    assert killed["rehearsal"]["status"] == "CANCEL_ACKNOWLEDGED"
+    assert killed["reason"].endswith("exceeded the max allowed execution duration.")
+    assert 0 < killed["step"] <= 60
+    assert verify(out).ok
+    assert package_run(out)["step"] == killed["step"]
+    completed = rehearse_notebook(NotebookRehearsal(notebook, 120, values, str(out)))
+    assert (completed["status"], completed["sessions"], exit_code(completed)) == ("complete", 2, 0)
+    _assert_the_same(tmp_path / "whole", out)
+
+
+@pytest.mark.slow
+def test_a_hang_is_ended_by_the_hard_deadline_before_the_kill(tmp_path, notebook):
+    """Told the truth, the watchdog ends a session that hangs and leaves it resumable: exit 6."""
+    order = NotebookRehearsal(notebook, 60, {"hang_at": 60}, str(tmp_path / "run"))
+    ended = rehearse_notebook(order)
+    assert (ended["reason"], exit_code(ended), ended["resumable"]) == ("hard_deadline", 6, True)
+    assert ended["rehearsal"]["status"] == "ERROR"
+    assert verify(tmp_path / "run").ok
+
+
+def _assert_the_same(one: Path, other: Path) -> None:
+    assert (one / "metrics.csv").read_bytes() == (other / "metrics.csv").read_bytes()
+    newest = [max(RunFolder(root).checkpoints.glob("step-*")) for root in (one, other)]
+    assert newest[0].name == newest[1].name
+    files = [{file.name: file.sha256 for file in verify_checkpoint(path).files} for path in newest]
+    assert files[0] == files[1]
+
+
+def test_a_run_that_never_began_is_a_failure_that_shows_the_log(tmp_path, notebook):
+    """Nothing came back: exit 1, with the end of the log; the folder holds no run afterwards."""
+
+    def build(order: NotebookRehearsal, folder: Path) -> Path:
+        return tiny_kernel(folder, "raise RuntimeError('no training here')")
+
+    order = NotebookRehearsal(notebook, 60, {}, str(tmp_path / "run"))
+    with pytest.raises(NotebookError, match=r"(?s)ended ERROR with exit code 1 .*no training here") as raised:
+        rehearse_notebook(order, build)
+    assert raised.value.exit_code == 1
+    assert not order.folder.holds_a_run()
+
+
+def test_somebodys_folder_is_refused_before_anything_is_built(tmp_path, notebook):
+    """A folder with files and no run is not written into."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/thesis.txt").write_text("mine")
+
+    def build(order: NotebookRehearsal, folder: Path) -> Path:
+        raise AssertionError("nothing is to be built")
+
+    with pytest.raises(UsageError, match="not a run folder"):
+        rehearse_notebook(NotebookRehearsal(notebook, 60, {}, str(tmp_path / "run")), build)
+
+
+def test_by_default_it_lies_beside_the_run_of_this_machine(tmp_path, notebook, monkeypatch):
+    """``runs/<notebook>-rehearsal``: a run that ``run`` made is in nobody's way."""
+    monkeypatch.chdir(tmp_path)
+    assert NotebookRehearsal(notebook, 60).folder.root == tmp_path / "runs/walking-rehearsal"
+
+
+@pytest.mark.parametrize(
+    ("summary", "code"),
+    [
+        ({"status": "complete", "reason": ""}, 0),
+        ({"status": "stopped", "reason": "soft_deadline"}, 4),
+        ({"status": "failed", "reason": "hard_deadline", "resumable": True}, 6),
+        ({"status": "failed", "reason": "killed", "resumable": True}, 4),
+        ({"status": "failed", "reason": "killed", "resumable": False}, 1),
+    ],
+)
+def test_the_exit_code_says_whether_it_can_be_continued(summary, code):
+    """A killed run is continued where a checkpoint is there."""
+    assert exit_code({**summary, "rehearsal": {"exit_code": 137}}) == code
+
+
+def test_a_notebook_that_failed_is_a_failure_though_there_is_a_checkpoint():
+    """A bug in a cell comes again in the next session."""
+    failed = {"status": "failed", "reason": "ValueError", "resumable": True, "rehearsal": {"exit_code": 1}}
+    assert exit_code(failed) == 1
