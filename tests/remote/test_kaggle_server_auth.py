@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.remote.kaggle_server import Cli, KaggleServer, Machine
 from tests.remote.kaggle_server.accounts import Credentials
+
+SLOW = partial(pytest.param, marks=pytest.mark.slow)
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +21,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KaggleServer]:
         yield server
 
 
-@pytest.mark.parametrize("credentials", ["token", "token file", "key", "key file"])
+@pytest.mark.parametrize("credentials", ["token file", "key", *map(SLOW, ["token", "key file"])])
 def test_right_credentials_are_taken(server: KaggleServer, tmp_path: Path, credentials: Credentials):
     """A token or a legacy key is known, from the environment or from its file."""
     asked = Cli(server, tmp_path, credentials)("quota", "-v")
@@ -27,7 +30,7 @@ def test_right_credentials_are_taken(server: KaggleServer, tmp_path: Path, crede
 
 
 @pytest.mark.parametrize(
-    "credentials", ["none", "wrong token", "expired token", "revoked token", "wrong key"]
+    "credentials", ["none", "expired token", "wrong key", *map(SLOW, ["wrong token", "revoked token"])]
 )
 def test_wrong_credentials_are_an_exit_code_of_one(
     server: KaggleServer, tmp_path: Path, credentials: Credentials

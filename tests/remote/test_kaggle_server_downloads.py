@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kit.harness.clock import ManualClock
-from tests.remote.kaggle_server import Cli, KaggleServer, Machine, Plan, ask, fetch
+from tests.remote.kaggle_server import Cli, KaggleServer, Machine, Plan, ask, fetch, push
 
 ARCHIVE = bytes(range(256)) * 1000
 FILES = {"artifacts.zip": ARCHIVE, **{f"figures/{number:02d}.png": b"p" * number for number in range(1, 45)}}
@@ -25,13 +25,7 @@ def clock() -> ManualClock:
 def server(tmp_path: Path, clock: ManualClock) -> Iterator[KaggleServer]:
     """A server with one kernel that is COMPLETE, and left 45 files."""
     with KaggleServer(tmp_path / "kaggle", Machine(Plan(files=FILES)), clock=clock) as server:
-        request = {
-            "slug": "tester/a-notebook",
-            "newTitle": "A notebook",
-            "text": "{}",
-            "kernelType": "notebook",
-        }
-        ask(server, "kernels", "SaveKernel", request)
+        push(server)
         server.wait("a-notebook")
         yield server
     assert server.misbehave.left() == []
@@ -149,6 +143,17 @@ def test_a_name_may_lead_out_of_the_folder(server: KaggleServer, tmp_path: Path)
     server.misbehave.add_files({"../outside.txt": b"x"})
     assert download(server, tmp_path, "--file-pattern", "outside")[0] == 0
     assert (tmp_path / "outside.txt").read_bytes() == b"x"
+
+
+def test_a_listing_may_not_end(server: KaggleServer):
+    """The next page is the same again, with the same token, so many times."""
+    server.misbehave.repeat_page(times=3)
+    token, seen = "", []
+    for _ in range(5):
+        some = output(server, pageToken=token)
+        token = some.get("nextPageToken", "")
+        seen.append(some["files"][0]["fileName"])
+    assert seen == ["artifacts.zip"] * 4 + ["figures/20.png"]
 
 
 def test_output_may_be_late(server: KaggleServer):

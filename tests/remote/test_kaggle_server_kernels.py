@@ -17,8 +17,9 @@ from tests.remote.kaggle_server import (
     Plan,
     Policy,
     ask,
-    dataset_folder,
+    carry,
     kernel_folder,
+    push,
     status,
 )
 
@@ -49,19 +50,6 @@ def server(tmp_path: Path, machine: Machine, clock: ManualClock) -> Iterator[Kag
 def kaggle(server: KaggleServer, tmp_path: Path) -> Cli:
     """The CLI with a valid token."""
     return Cli(server, tmp_path / "home")
-
-
-def push(server: KaggleServer, slug: str = "a-notebook", **fields: object) -> dict[str, object]:
-    """Push without the CLI and return the answer."""
-    ref = slug if "/" in slug else f"tester/{slug}"
-    request = {
-        "slug": ref,
-        "newTitle": ref.partition("/")[2],
-        "text": "{}",
-        "kernelType": "notebook",
-        **fields,
-    }
-    return dict(ask(server, "kernels", "SaveKernel", request).json)
 
 
 def test_the_cli_pushes_asks_and_fetches(kaggle: Cli, server: KaggleServer, machine: Machine, tmp_path: Path):
@@ -175,7 +163,7 @@ def test_sources_become_inputs_and_invalid_ones_stop_nothing(
         push(server, "earlier-run")
         server.wait("earlier-run")
     push(server, "cancelled-run")
-    kaggle("datasets", "create", "-p", dataset_folder(tmp_path / "data", "carried-over", {"a.txt": b"a"}))
+    carry(server, "carried-over", {"a.txt": b"a"})
     folder = kernel_folder(
         tmp_path / "kernel",
         kernel_sources=["tester/earlier-run", "tester/no-such-run"],
@@ -264,6 +252,23 @@ def test_what_no_push_may_have_is_an_http_error(
 def test_somebody_elses_kernel_is_not_found(server: KaggleServer):
     """A push to another owner's slug is refused in the error field."""
     assert push(server, "stranger/a-notebook") == {"error": "Notebook not found"}
+
+
+def test_source_metadata_and_files_can_be_read_back(kaggle: Cli, server: KaggleServer, tmp_path: Path):
+    """`pull`, `list` and `files` give what was pushed and what came out."""
+    kaggle("kernels", "push", "-p", kernel_folder(tmp_path / "kernel", kernel_sources=["tester/a-notebook"]))
+    server.wait("a-notebook")
+    kaggle("kernels", "pull", "tester/a-notebook", "-p", tmp_path / "pulled", "-m")
+    metadata = json.loads((tmp_path / "pulled/kernel-metadata.json").read_text())
+    source = json.loads((tmp_path / "pulled" / metadata["code_file"]).read_text())
+    assert source["cells"][0]["source"] == "a = 1\nprint(a)", "the CLI joins the lines of a cell"
+    assert (metadata["id"], metadata["kernel_sources"]) == ("tester/a-notebook", ["tester/a-notebook"])
+    assert "tester/a-notebook" in kaggle("kernels", "list", "-m", "-v").stdout
+    files = kaggle("kernels", "files", "tester/a-notebook", "-v").stdout
+    assert [line.split(",")[:2] for line in files.splitlines()[-2:]] == [
+        ["metrics.csv", "7"],
+        ["runs/a notebook/best (1).bin", "256"],
+    ]
 
 
 def test_kernels_are_listed_newest_first_in_pages(server: KaggleServer):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.remote.kaggle_server import Cli, KaggleServer, Machine, Plan, kernel_folder
+from tests.remote.kaggle_server import Cli, KaggleServer, Machine, Plan, push
 
 LINES = ("[1/3] \n", "half a ", "line\n", "é, 漢\n")
 
@@ -23,8 +23,7 @@ def machine() -> Machine:
 def server(tmp_path: Path, machine: Machine) -> Iterator[KaggleServer]:
     """A server with one kernel that runs."""
     with KaggleServer(tmp_path / "kaggle", machine) as server:
-        pushed = Cli(server, tmp_path / "home")("kernels", "push", "-p", kernel_folder(tmp_path / "kernel"))
-        assert "successfully pushed" in pushed.stdout
+        push(server)
         yield server
 
 

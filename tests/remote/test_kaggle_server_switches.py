@@ -8,9 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.remote.kaggle_server import WEEKLY_QUOTA, Cli, KaggleServer, Machine, ask, kernel_folder, status
+from tests.remote.kaggle_server import (
+    WEEKLY_QUOTA,
+    Cli,
+    KaggleServer,
+    Machine,
+    ask,
+    fetch,
+    kernel_folder,
+    push,
+    status,
+)
 
-PUSH = {"slug": "tester/a-notebook", "newTitle": "A notebook", "text": "{}", "kernelType": "notebook"}
 NAMED = {"kernelSlug": "a-notebook"}
 
 
@@ -31,7 +40,7 @@ def kaggle(server: KaggleServer, tmp_path: Path) -> Cli:
 def test_a_push_is_refused_so_many_times(server: KaggleServer):
     """The answer has the error and no version; the next push after them is taken."""
     server.misbehave.refuse_push(times=2)
-    answers = [ask(server, "kernels", "SaveKernel", PUSH).json for _ in range(3)]
+    answers = [push(server) for _ in range(3)]
     assert answers[:2] == [{"error": WEEKLY_QUOTA}] * 2
     assert answers[2]["versionNumber"] == 1
 
@@ -40,7 +49,7 @@ def test_a_push_is_refused_so_many_times(server: KaggleServer):
 def test_throttling_may_say_for_how_long(server: KaggleServer, retry_after: str | float | None):
     """429 for the calls that were named, with Retry-After where one is given."""
     server.misbehave.throttle(call="GetAccelerator", retry_after=retry_after)
-    assert ask(server, "kernels", "SaveKernel", PUSH).code == 200
+    assert push(server)["versionNumber"] == 1
     throttled = ask(server, "kernels", "GetAcceleratorQuotaStatistics")
     assert (throttled.code, throttled.json["code"]) == (429, 429)
     assert throttled.headers.get("Retry-After") == (None if retry_after is None else str(retry_after))
@@ -49,7 +58,7 @@ def test_throttling_may_say_for_how_long(server: KaggleServer, retry_after: str 
 
 def test_the_cli_does_not_try_again_what_was_throttled(kaggle: Cli, server: KaggleServer):
     """A throttled status is an exit code of 1 at once, with the message on stderr."""
-    ask(server, "kernels", "SaveKernel", PUSH)
+    push(server)
     server.misbehave.throttle(call="GetKernelSessionStatus")
     told = kaggle("kernels", "status", "tester/a-notebook")
     assert (told.returncode, "Too many requests" in told.stderr) == (1, True)
@@ -72,10 +81,28 @@ def test_a_push_may_succeed_without_an_answer(kaggle: Cli, server: KaggleServer,
     assert server.wait("a-notebook").number == 1
 
 
+def test_an_answer_may_break_off(kaggle: Cli, server: KaggleServer):
+    """Half of it arrives, though the call was carried out: an exit code of 1."""
+    push(server)
+    server.misbehave.cut_answer(call="GetKernelSessionStatus")
+    told = kaggle("kernels", "status", "tester/a-notebook")
+    assert (told.returncode, "IncompleteRead" in told.stderr) == (1, True)
+
+
+def test_the_load_balancer_answers_in_html(server: KaggleServer):
+    """502 and a page, not JSON, whatever was called."""
+    server.misbehave.fail_before(times=2)
+    heard = [
+        ask(server, "kernels", "GetAcceleratorQuotaStatistics"),
+        fetch(server, f"{server.url}/storage/x?a=b"),
+    ]
+    assert [(one.code, one.headers["Content-Type"][:9]) for one in heard] == [(502, "text/html")] * 2
+
+
 def test_a_new_kernel_may_be_denied_at_first(server: KaggleServer):
     """Right after a first push the service says 403, as for a kernel that is not there."""
     server.misbehave.deny_new(times=2)
-    ask(server, "kernels", "SaveKernel", PUSH)
+    push(server)
     codes = [ask(server, "kernels", "GetKernelSessionStatus", NAMED).code for _ in range(3)]
     assert codes == [403, 403, 200]
 
@@ -83,7 +110,7 @@ def test_a_new_kernel_may_be_denied_at_first(server: KaggleServer):
 def test_a_status_may_be_late(server: KaggleServer):
     """It stays what it was for so many answers after it has changed."""
     server.hold_queue()
-    ask(server, "kernels", "SaveKernel", PUSH)
+    push(server)
     seen = [status(server, "a-notebook")]
     server.misbehave.report_late(times=2)
     server.release_queue()
@@ -95,7 +122,7 @@ def test_a_status_may_be_late(server: KaggleServer):
 def test_a_call_may_hang(server: KaggleServer):
     """It gets no answer as long as the server is there; others do."""
     server.misbehave.hang(call="GetKernelSessionStatus")
-    ask(server, "kernels", "SaveKernel", PUSH)
+    push(server)
     server.wait("a-notebook")
 
     def hang() -> None:

@@ -9,23 +9,22 @@
 
 ``run`` is anything that takes ``(kernel_folder, limit_s, inputs, out)`` and returns how it ended, with the fields of a
 rehearsal (status, failure_message, log, working). ``Machine`` is the trivial one. A runner that wants its log seen
-while it runs appends records to ``out / LIVE_LOG``.
+while it runs writes it to ``out/<slug>.log``. ``rehearsed`` is the one that really runs what was pushed.
 
 It speaks what was read in the CLI 2.2.4 and its SDK, and behaves as public reports of the service describe. What no
 report settles is a setting of ``Policy``, or a switch of ``Misbehaviour``.
 """
 
 from tests.remote.kaggle_server.cli import Cli
-from tests.remote.kaggle_server.direct import ask, fetch, status
+from tests.remote.kaggle_server.direct import ask, carry, fetch, push, status
 from tests.remote.kaggle_server.folder import dataset_folder, kernel_folder
 from tests.remote.kaggle_server.machine import Machine, Plan
 from tests.remote.kaggle_server.misbehaviour import WEEKLY_QUOTA
 from tests.remote.kaggle_server.policy import Policy
+from tests.remote.kaggle_server.rehearsed import rehearsed
 from tests.remote.kaggle_server.server import KaggleServer
-from tests.remote.kaggle_server.session import LIVE_LOG
 
 __all__ = [
-    "LIVE_LOG",
     "WEEKLY_QUOTA",
     "Cli",
     "KaggleServer",
@@ -33,8 +32,11 @@ __all__ = [
     "Plan",
     "Policy",
     "ask",
+    "carry",
     "dataset_folder",
     "fetch",
     "kernel_folder",
+    "push",
+    "rehearsed",
     "status",
 ]

@@ -44,6 +44,17 @@ class StorageError(ApiError):
         return Answer(text.encode(), self.code, {"Content-Type": "application/xml", **self.headers})
 
 
+class BalancerError(ApiError):
+    """An error of what stands before the service, which knows nothing of JSON."""
+
+    def answer(self) -> Answer:
+        """Return the page."""
+        text = (
+            f"<html><head><title>{self.code} {self.message}</title></head><body><h1>Error</h1></body></html>"
+        )
+        return Answer(text.encode(), self.code, {"Content-Type": "text/html; charset=UTF-8"})
+
+
 def json_answer(body: object, code: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
     """Return an answer with a JSON body."""
     return Answer(json.dumps(body).encode(), code, {"Content-Type": "application/json", **(headers or {})})

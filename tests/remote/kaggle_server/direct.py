@@ -46,6 +46,35 @@ def status(server: KaggleServer, slug: str) -> str:
     return str(ask(server, "kernels", "GetKernelSessionStatus", {"kernelSlug": slug}).json["status"])
 
 
+def push(server: KaggleServer, slug: str = "a-notebook", **fields: object) -> dict[str, Any]:
+    """Push a kernel and return the answer; ``fields`` are those of SaveKernel."""
+    ref = slug if "/" in slug else f"{server.user}/{slug}"
+    request = {
+        "slug": ref,
+        "newTitle": ref.partition("/")[2],
+        "text": "{}",
+        "kernelType": "notebook",
+        **fields,
+    }
+    return dict(ask(server, "kernels", "SaveKernel", request).json)
+
+
+def carry(server: KaggleServer, slug: str, files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Make a dataset of these files, a new version where there is one already, and return the answer."""
+    tokens = []
+    for name, content in files.items():
+        begun = {"type": "DATASET", "name": name, "contentLength": len(content)}
+        told = ask(server, "blobs", "StartBlobUpload", begun).json
+        assert _send(server, "PUT", urlsplit(told["createUrl"]).path, {}, content).code == 200
+        tokens.append({"token": told["token"]})
+    named = {"ownerSlug": server.user, "datasetSlug": slug}
+    if ask(server, "datasets", "GetDatasetStatus", named).code == 200:
+        request = {**named, "body": {"versionNotes": "renewed", "files": tokens}}
+        return dict(ask(server, "datasets", "CreateDatasetVersion", request).json)
+    request = {"ownerSlug": server.user, "slug": slug, "title": slug, "isPrivate": True, "files": tokens}
+    return dict(ask(server, "datasets", "CreateDataset", request).json)
+
+
 def fetch(server: KaggleServer, url: str, **headers: str) -> Heard:
     """Download a URL; a header's name is written with underscores."""
     parts = urlsplit(url)

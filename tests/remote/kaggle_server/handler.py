@@ -141,6 +141,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Answer) -> None:
         self._start(answer.code, {**answer.headers, "Content-Length": str(len(answer.body))})
+        if self._name and self.kaggle.misbehave.take("cut_answer", self._name):
+            self.close_connection = True
+            self.wfile.write(answer.body[: len(answer.body) // 2])
+            return
         self.wfile.write(answer.body)
 
     def _start(self, code: int, headers: dict[str, str]) -> None:

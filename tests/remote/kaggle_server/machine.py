@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kit.harness.clock import ManualClock
-from tests.remote.kaggle_server.session import LIVE_LOG
+from tests.remote.kaggle_server.session import live_log
 
 EXECUTED = 0
 KILLED = 137
@@ -77,7 +77,8 @@ class Machine:
             code = (folder / metadata["code_file"]).read_text()
             self.ran.append(Ran(metadata, code, limit_s, dict(inputs)))
         log = [{"stream_name": "stdout", "time": 0.5 + n, "data": text} for n, text in enumerate(plan.lines)]
-        (out / LIVE_LOG).write_text("".join(json.dumps(record) + "\n" for record in log))
+        # The array lacks its closing bracket, as that of a session that goes on does.
+        live_log(out, str(metadata["id"])).write_text("[" + "\n,".join([*map(json.dumps, log), ""]))
         if plan.held:
             self._go.acquire()
         if self._clock is not None:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tests.remote.kaggle_server.answers import ApiError, StorageError
+from tests.remote.kaggle_server.answers import ApiError, BalancerError, StorageError
 
 WEEKLY_QUOTA = "Maximum weekly GPU quota of 30.00 hours reached."
 _STORAGE_CALLS = ("DownloadOutput", "UploadBlob")
@@ -63,6 +63,14 @@ class Misbehaviour:
         """Do what a method was asked, and break the connection instead of answering."""
         self._set("lose_answer", times, call)
 
+    def fail_before(self, times: int | None = 1, call: str = "", code: int = 502) -> None:
+        """Let the load balancer answer, which does it in HTML, and do nothing."""
+        self._set("html", times, call, code=code)
+
+    def cut_answer(self, times: int | None = 1, call: str = "") -> None:
+        """Do what was asked, and break the connection half-way through the answer."""
+        self._set("cut_answer", times, call)
+
     def hang(self, times: int | None = 1, call: str = "") -> None:
         """Take the call and answer nothing until the server closes."""
         self._set("hang", times, call)
@@ -78,6 +86,10 @@ class Misbehaviour:
     def list_nothing(self, times: int | None = 1) -> None:
         """List no output of a session that has some."""
         self._set("list_nothing", times)
+
+    def repeat_page(self, times: int | None = 1) -> None:
+        """Let the next page of the output be this one again."""
+        self._set("repeat_page", times)
 
     def cut_download(self, times: int | None = 1, name: str = "", at: float = 0.5) -> None:
         """Break the connection after the fraction ``at`` of a file's bytes."""
@@ -119,6 +131,9 @@ class Misbehaviour:
 
     def refuse(self, call: str) -> None:
         """Raise what a set switch answers this call with, if one is set."""
+        early = self.take("html", call)
+        if early is not None:
+            raise BalancerError(int(str(early.how["code"])), "Server Error")
         switch = self.take("status", call)
         if switch is None:
             return

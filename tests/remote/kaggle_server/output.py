@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.remote.kaggle_server.kernel import Kernel, Version
 from tests.remote.kaggle_server.misbehaviour import Misbehaviour
-from tests.remote.kaggle_server.page import page
+from tests.remote.kaggle_server.page import first_token, page
 from tests.remote.kaggle_server.policy import Policy
 from tests.remote.kaggle_server.session import ENDED
 from tests.remote.kaggle_server.storage import Storage
@@ -37,6 +37,8 @@ class Output:
             return {}
         files = [] if self._misbehave.take("list_nothing") else self._files(kernel, version)
         some, more = page(files, size, token)
+        if self._misbehave.take("repeat_page"):
+            more = str(token or first_token())
         prefix = f"{kernel.number}/{version.number}/output"
         listed = [
             {"url": self._storage.url(f"{prefix}/{name}", content), "fileName": name}

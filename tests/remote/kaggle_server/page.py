@@ -11,6 +11,12 @@ from tests.remote.kaggle_server.answers import ApiError
 
 Item = TypeVar("Item")
 LARGEST = 200
+_LEAD = "CfDJ8"
+
+
+def first_token() -> str:
+    """Return a token that leads to the first page."""
+    return _token(0)
 
 
 def page(items: Sequence[Item], size: object, token: object) -> tuple[list[Item], str]:
@@ -26,9 +32,13 @@ def page(items: Sequence[Item], size: object, token: object) -> tuple[list[Item]
     """
     length = min(int(str(size or 20)), LARGEST)
     try:
-        start = int(base64.urlsafe_b64decode(str(token).removeprefix("CfDJ8"))) if token else 0
+        start = int(base64.urlsafe_b64decode(str(token).removeprefix(_LEAD))) if token else 0
     except (ValueError, binascii.Error):
         raise ApiError(400, "Invalid page token") from None
     end = start + length
-    more = "CfDJ8" + base64.urlsafe_b64encode(str(end).encode()).decode() if end < len(items) else ""
+    more = _token(end) if end < len(items) else ""
     return list(items[start:end]), more
+
+
+def _token(start: int) -> str:
+    return _LEAD + base64.urlsafe_b64encode(str(start).encode()).decode()

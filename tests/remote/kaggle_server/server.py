@@ -51,7 +51,7 @@ class KaggleServer:
         root.mkdir(parents=True, exist_ok=True)
         self._handler = type("BoundHandler", (Handler,), {"kaggle": self})
         self._http = Listener(("127.0.0.1", 0), self._handler)
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(_LOOK_EVERY_S,), daemon=True)
         self.policy, self.closing = policy, threading.Event()
         self.account, self.misbehave, self.journal = Account(user), Misbehaviour(), Journal()
         self.quota = Quota(policy.gpu_quota_s)

@@ -13,9 +13,6 @@ from kit.harness.clock import Clock
 
 _LOOK_EVERY_S = 0.02
 ENDED = ("COMPLETE", "ERROR", "CANCEL_ACKNOWLEDGED")
-LIVE_LOG = "kernel.log"
-"""What a runner may write into ``out`` while it runs: the log so far, as lines of records or as the array of them that
-is not closed yet, a record a line."""
 
 
 class Ending(Protocol):
@@ -40,6 +37,11 @@ class Ending(Protocol):
 
 Run = Callable[[Path, float, Mapping[str, Path], Path], Ending]
 """Runs a kernel folder under a limit (s) with inputs by mount name, and leaves what survives in the last folder."""
+
+
+def live_log(out: Path, ref: str) -> Path:
+    """Return where a runner may write the log while it runs: ``<slug>.log``, a JSON array with a record a line."""
+    return out / f"{ref.rpartition('/')[2]}.log"
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,8 @@ class Session:
         """Return the records so far."""
         if self._ending is not None:
             return list(self._ending.log)
-        live = self.order.out / LIVE_LOG
-        whole_lines = live.read_text().split("\n")[:-1] if live.exists() else []
+        log = live_log(self.order.out, self.order.ref)
+        whole_lines = log.read_text().split("\n")[:-1] if log.exists() else []
         return [json.loads(line.lstrip("[,")) for line in whole_lines]
 
     def _work(self) -> None:
