@@ -9,7 +9,8 @@ from kit.remote.logs import show_logs
 from kit.remote.outcome import exit_code_of, kernel_outcome
 from kit.remote.waiting import Waiting
 from tests.remote.conftest import SLUG, Loopback
-from tests.remote.kaggle_server import LIVE_LOG, Plan
+from tests.remote.kaggle_server import Plan
+from tests.remote.kaggle_server.session import live_log
 from tests.remote.made_runs import KILLED_AT, files_of
 
 
@@ -93,7 +94,7 @@ def test_a_living_log_is_followed_over_broken_connections(loopback, ref, noted):
     request = {"slug": str(ref), "newTitle": SLUG, "text": "{}", "kernelType": "notebook"}
     server.kernels.save(server.user, request)
     server.until(lambda: server.kernel(SLUG).version().status == "RUNNING")
-    server.until(lambda: (server.kernel(SLUG).version().session.order.out / LIVE_LOG).exists())
+    server.until(lambda: live_log(server.kernel(SLUG).version().session.order.out, str(ref)).exists())
     server.misbehave.cut_log(times=2, after=2)
 
     def tell_and_finish(line: str) -> None:
