@@ -11,6 +11,7 @@ from typing import Any
 
 from kit.errors import IntegrityError
 from kit.harness.deadline import HOUR_S
+from kit.harness.lock import FileLock
 from kit.harness.run_folder import RunFolder, move_aside
 from kit.harness.store import retire, sha256_file
 from kit.harness.summary import COMPLETE, FAILED, read_json
@@ -90,6 +91,9 @@ class Homecoming:
             logger.warning("Session %d left step %s: what is at home stays.", session.number, f"{step:,}")
             return
         if out.exists():
+            FileLock(
+                RunFolder(out).lock
+            ).acquire().release()  # a run that goes on here is not moved from under it
             if _is_as_left(out, {state.home_sha256, sha256_file(incoming / ARCHIVE)}):
                 retire(out)
             else:

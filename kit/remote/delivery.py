@@ -40,7 +40,9 @@ def put_mark(folder: Path, mark: str) -> None:
         cells = [cell for cell in notebook["cells"] if not "".join(cell["source"]).startswith(_MARK)]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is no notebook that could be pushed: {error}.") from error
-    cell = {"cell_type": "markdown", "id": mark.rpartition(" ")[2], "metadata": {}, "source": mark}
+    cell = {"cell_type": "markdown", "metadata": {}, "source": mark}
+    if notebook.get("nbformat_minor", 0) >= 5:
+        cell["id"] = mark.rpartition(" ")[2]
     atomic_write(path, json.dumps({**notebook, "cells": [*cells, cell]}, indent=1) + "\n")
 
 

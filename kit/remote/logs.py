@@ -38,6 +38,9 @@ def show_logs(client: KaggleClient, ref: KernelRef, tell: Tell, *, follow: bool 
         if followed.shown:
             return _found(ref, status, followed.shown, followed.progress)
         # Kaggle streamed nothing: what it kept is all there is.
+    if status.under_way:
+        tell("It still runs: --follow shows what it says as it comes.")
+        return _found(ref, status, 0, None)
     log = client.output(ref).log
     lines = log_lines(log)
     for line in lines:

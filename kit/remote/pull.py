@@ -18,6 +18,7 @@ from typing import Any
 
 from kit.errors import IntegrityError, RemoteBusyError, UsageError
 from kit.harness.atomic import make_durable, storage_errors, temporary_for
+from kit.harness.lock import FileLock
 from kit.harness.manifest import STEP_FOLDER, verify_checkpoint
 from kit.harness.run_folder import RunFolder, move_aside
 from kit.harness.store import discard, is_stale, sha256_file
@@ -114,6 +115,10 @@ class Pull:
                 f"{out} holds another state of the run. --fresh moves that aside, or give another --out.",
                 "--fresh",
             )
+        if RunFolder(out).holds_a_run():
+            FileLock(
+                RunFolder(out).lock
+            ).acquire().release()  # a run that goes on here is not moved from under it
 
     def _bring(self, run: OutputRun, status: KernelStatus) -> dict[str, Any]:
         out = self._order.out
