@@ -84,7 +84,11 @@ class Pull:
                 f"{order.ref} is {status.state}: what it leaves is there once it has ended."
             )
         self._listing = self._client.output(order.ref)
-        run = run_in(self._listing.files, order.ref.notebook, str(order.ref))
+        try:
+            run = run_in(self._listing.files, order.ref.notebook, str(order.ref))
+        except NothingLeftError as error:
+            why = f": {status.message}" if status.message else ""
+            raise NothingLeftError(f"{error} Kaggle says {status.state}{why}.") from None
         if self._is_here(run):
             return self._unchanged(status)
         self._refuse_occupied()
