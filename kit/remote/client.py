@@ -9,6 +9,7 @@
 | each file of an output held in memory | the same: to disk in pieces |
 | 429 and 5xx end the command | waited for and tried again (`backoff`) |
 | `logs --follow` gives up with exit code 0 | taken up again while the run goes on |
+| a warning about its own version comes before the answer, on stdout | left out |
 | refused credentials: "no such kernel" | asked again by a call that everybody may make |
 | pushing to a name that runs starts a second run | refused before (`push`) |
 """

@@ -22,6 +22,8 @@ from kit.remote.backoff import PassingError
 from kit.remote.scrub import Scrubber
 
 PR_SET_PDEATHSIG = 1
+NOISE = ("Warning: Looks like you're using an outdated", "Warning: Your Kaggle API key is readable")
+"""What the client says on stdout before an answer, whatever it was asked to leave out."""
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -77,7 +79,8 @@ class KaggleProcess:
                 )
             except subprocess.TimeoutExpired:
                 raise PassingError(f"No answer from Kaggle in {timeout_s:.0f} s.", sure=False) from None
-        return CliReply(done.returncode, self._read(done.stdout), self._read(done.stderr))
+        out = [line for line in self._read(done.stdout).splitlines(True) if not line.startswith(NOISE)]
+        return CliReply(done.returncode, "".join(out), self._read(done.stderr))
 
     def lines(self, *arguments: str) -> Iterator[str]:
         """Run it and yield its lines as they come; it is ended when nobody wants any more."""
@@ -95,8 +98,10 @@ class KaggleProcess:
         ):
             assert process.stdout is not None
             try:
-                for line in process.stdout:
-                    yield self._read(line).rstrip("\n")
+                for data in process.stdout:
+                    line = self._read(data).rstrip("\n")
+                    if not line.startswith(NOISE):
+                        yield line
             finally:
                 process.kill()
 
