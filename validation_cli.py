@@ -183,6 +183,68 @@ def _no_options(made: Parser) -> None:
     del made
 
 
+def _kernel_options(made: Parser) -> None:
+    made.add_argument(
+        "--owner", default="", metavar="NAME", help="your name at Kaggle; by default who is logged in"
+    )
+    made.add_argument("--slug", default="", metavar="SLUG", help="the kernel's; by default the notebook's")
+
+
+def _push_options(made: Parser) -> None:
+    _run_options(made)
+    _kernel_options(made)
+    made.add_argument("--title", default="", metavar="TITLE", help="one that becomes the slug")
+    made.add_argument("--gpu", action=argparse.BooleanOptionalAction, default=None, help="two T4, or none")
+    made.add_argument(
+        "--internet", action=argparse.BooleanOptionalAction, default=None, help="by default off"
+    )
+    made.add_argument("--dataset", action="append", default=[], metavar="OWNER/SLUG", help="attach a dataset")
+    made.add_argument(
+        "--every", default="30s", metavar="TIME", help="how often Kaggle is asked while it runs"
+    )
+
+
+def _one_push_options(made: Parser) -> None:
+    _push_options(made)
+    made.add_argument("--build-only", action="store_true", help="build the folder that is pushed, and stop")
+    made.add_argument(
+        "--folder", default="", metavar="DIR", help="where it is built; runs/<notebook>-kaggle.kernel"
+    )
+    made.add_argument("--wait", action="store_true", help="wait until it has ended, and bring the run home")
+
+
+def _chain_options(made: Parser) -> None:
+    _push_options(made)
+    made.add_argument(
+        "--max-sessions", type=whole_number, default=20, metavar="N", help="in all; by default 20"
+    )
+    made.add_argument(
+        "--max-gpu-hours", type=float, metavar="H", help="in all; by default what the account has"
+    )
+    made.add_argument("--by-dataset", action="store_true", help="hand every session's run over as a dataset")
+    made.add_argument("--retry", action="store_true", help="go on after a session that brought nothing")
+
+
+def _logs_options(made: Parser) -> None:
+    _kernel_options(made)
+    made.add_argument("--out", default="", metavar="FILE", help="write the lines there, too")
+    made.add_argument("--follow", "-f", action="store_true", help="as they come, until the kernel has ended")
+
+
+def _status_options(made: Parser) -> None:
+    _kernel_options(made)
+    made.add_argument("--out", default="", metavar="FILE", help="write what --json prints there, too")
+
+
+def _pull_options(made: Parser) -> None:
+    _kernel_options(made)
+    made.add_argument(
+        "--out", default="", metavar="DIR", help="the run folder; by default runs/<notebook>-kaggle"
+    )
+    made.add_argument("--fresh", action="store_true", help="move a run that is there aside")
+    made.add_argument("--loose", action="store_true", help="take the loose files, not the archive")
+
+
 def whole_number(text: str) -> int:
     """Read ``24_000`` or ``2e6``, like ``--set`` does."""
     try:
@@ -369,6 +431,122 @@ def memory(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     return found, memory_text(found), 3 if found["fits"] is False else 0
 
 
+def push(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Push a notebook to Kaggle, or build what would be pushed."""
+    from kit.remote.client import KaggleClient
+    from kit.remote.command_orders import quick_launch, run_folder_for
+    from kit.remote.outcome import exit_code_of_run
+    from kit.remote.push import Push, PushOrder, build_only, push_and_wait
+    from kit.report.remote import pull_text, push_text
+
+    launch = _launch(arguments, quick_test=False)
+    kernel = _kernel_order(arguments, launch)
+    out = run_folder_for(arguments.out, launch.notebook.stem, kernel.slug)
+    folder = Path(arguments.folder).absolute() if arguments.folder else out.with_name(f"{out.name}.kernel")
+    quick = None if arguments.skip_checks else quick_launch(launch, f"{out}-quick")
+    order = PushOrder(kernel, folder, quick)
+    if arguments.build_only:
+        found = build_only(order)
+        return found, push_text(found), 0
+    client = KaggleClient()
+    pushing = Push(client, order, _tell)
+    if not arguments.wait:
+        found = pushing.run()
+        return found, push_text(found), 0
+    every_s = _every_s(arguments)
+    found = push_and_wait(pushing, client, out, tell=_tell, fresh=arguments.fresh, every_s=every_s)
+    return found, f"{push_text(found)}\n{pull_text(found)}", exit_code_of_run(found)
+
+
+def status(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Say how a kernel stands."""
+    from kit.harness.summary import write_json
+    from kit.remote.client import KaggleClient
+    from kit.remote.command_orders import kernel_of
+    from kit.remote.outcome import exit_code_of, kernel_outcome
+    from kit.report.remote import status_text
+
+    client = KaggleClient()
+    ref = kernel_of(arguments.target, client, owner=arguments.owner, slug=arguments.slug)
+    found = kernel_outcome(client, ref)
+    if arguments.out:
+        write_json(Path(arguments.out), found)
+    return found, status_text(found), exit_code_of(found)
+
+
+def logs(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Show what a kernel said."""
+    from kit.remote.client import KaggleClient
+    from kit.remote.command_orders import kernel_of, line_writer
+    from kit.remote.logs import show_logs
+    from kit.remote.outcome import exit_code_of_state
+    from kit.report.remote import logs_text
+
+    client = KaggleClient()
+    ref = kernel_of(arguments.target, client, owner=arguments.owner, slug=arguments.slug)
+    stream = sys.stderr if getattr(arguments, "json", False) else sys.stdout
+    with line_writer(arguments.out, lambda line: print(line, file=stream, flush=True)) as tell:
+        found = show_logs(client, ref, tell, follow=arguments.follow)
+    return found, logs_text(found), exit_code_of_state(found["kernel_status"])
+
+
+def pull(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Bring a run home."""
+    from kit.remote.client import KaggleClient
+    from kit.remote.command_orders import kernel_of, run_folder_for
+    from kit.remote.pull import Pull, PullOrder
+    from kit.report.remote import pull_text
+
+    client = KaggleClient()
+    ref = kernel_of(arguments.target, client, owner=arguments.owner, slug=arguments.slug)
+    out = run_folder_for(arguments.out, ref.notebook, ref.slug)
+    found = Pull(client, PullOrder(ref, out, arguments.fresh, arguments.loose)).run()
+    return found, pull_text(found), 0 if found["ok"] else 5
+
+
+def chain(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Push as many sessions as the run needs."""
+    from kit.remote.chain import Chain, ChainOrder
+    from kit.remote.client import KaggleClient
+    from kit.remote.command_orders import quick_launch, run_folder_for
+    from kit.report.remote import chain_text
+
+    launch = _launch(arguments, quick_test=False)
+    kernel = _kernel_order(arguments, launch)
+    out = run_folder_for(arguments.out, launch.notebook.stem, kernel.slug)
+    order = ChainOrder(
+        kernel=kernel,
+        out=out,
+        quick=None if arguments.skip_checks else quick_launch(launch, f"{out}-quick"),
+        max_sessions=arguments.max_sessions,
+        max_gpu_hours=arguments.max_gpu_hours,
+        by_dataset=arguments.by_dataset,
+        retry=arguments.retry,
+        fresh=arguments.fresh,
+        every_s=_every_s(arguments),
+    )
+    found = Chain(KaggleClient(temporary=out.with_name(f"{out.name}.chain") / "uploads"), order, _tell).run()
+    return found, chain_text(found), {"complete": 0, "stopped": 4}.get(found["status"], 1)
+
+
+def _kernel_order(arguments: argparse.Namespace, launch: Any) -> Any:
+    from kit.remote.command_orders import kernel_order
+
+    names = ("limit", "owner", "slug", "title", "gpu", "internet")
+    given = {name: getattr(arguments, name) for name in names}
+    return kernel_order(launch, **given, datasets=arguments.dataset)
+
+
+def _every_s(arguments: argparse.Namespace) -> float:
+    from kit.harness.deadline import parse_duration
+
+    return parse_duration(arguments.every)
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 def _limits(arguments: argparse.Namespace) -> Any:
     from kit.harness.deadline import Limits
 
@@ -455,6 +633,22 @@ COMMANDS = {
     "package": Command("make the archive from whatever a dead run left", "RUN", _no_options, package),
     "unpack": Command(
         "check an archive, unpack it, say how to continue the run in it", "ARCHIVE", _unpack_options, unpack
+    ),
+    "push": Command(
+        "push a notebook to Kaggle: checks, forecast and cost first", "NOTEBOOK", _one_push_options, push
+    ),
+    "status": Command(
+        "how a kernel on Kaggle stands, and its run", "NOTEBOOK|OWNER/SLUG", _status_options, status
+    ),
+    "logs": Command("what a kernel on Kaggle says, or said", "NOTEBOOK|OWNER/SLUG", _logs_options, logs),
+    "pull": Command(
+        "bring a run home from Kaggle, verified, as a run folder", "NOTEBOOK|OWNER/SLUG", _pull_options, pull
+    ),
+    "chain": Command(
+        "as many sessions on Kaggle as the run needs; call it again whatever happened",
+        "NOTEBOOK",
+        _chain_options,
+        chain,
     ),
     "budget": Command(
         "COMPUTE_BUDGET.md from a budget file, every figure marked and checked",
