@@ -197,6 +197,7 @@ class Keeper:
             plan = session.planner.plan
             timing["measured"] = measured_of(session.folder, outputs, session.log, plan, session.step)
             timing["measured"]["windows"] = session.outlook.trace.windows()
+            timing["measured"]["busy_share"] = session.outlook.busy_share()
         else:
             timing["reforecasts"] = session.outlook.as_json()
         write_json(session.folder.timing, timing)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from kit.harness.contention import Contention
 from kit.timing.drift import Trace
 from kit.timing.interval import SHARES, Intervals
 from kit.timing.prediction import intervals_here
@@ -46,6 +47,7 @@ class Outlook:
         self._read_s = 0.0
         self.end_s = self.factor = 0.0
         self.trace = Trace()
+        self._contention = Contention(session.clock.monotonic()) if session.quick_test else None
         self.notes: list[Note] = []
 
     def observe(self, step: int) -> None:
@@ -105,6 +107,10 @@ class Outlook:
         left_s = self._reforecast.remaining_s(self._session.planner.plan, step, total)
         after_s = self._session.scaler.reserve_s if self._reforecast.before is None else 0.0
         return None if left_s is None else left_s + after_s
+
+    def busy_share(self) -> float:
+        """Return the share of a quick test that others on the machine may have cost it; 0 where nobody counts it."""
+        return self._contention.share(self._session.clock.monotonic()) if self._contention else 0.0
 
     def as_json(self) -> list[Mapping[str, Any]]:
         """Return the notes as plain values, for timing.json."""

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kit.harness.deadline import format_duration
+from kit.timing.forecast import QUIET
 
 OPTION_WORDS = {"A": "full, one session", "B": "reduced, one session", "C": "full, split over sessions"}
 VERDICT_WORDS = {
@@ -53,6 +54,7 @@ def forecast_text(forecast: Mapping[str, Any]) -> str:
         f"   ({_time(forecast['low_s'])} to {_time(forecast['high_s'])}; {level}{calibrated})",
         as_text(phases),
         *(_drifting(row) for row in forecast["phases"] if row.get("drift")),
+        *_busy(forecast["busy_share"]),
         f"CPU {_time(forecast['predicted_cpu_s'])} of the training process;  {_quota(forecast['gpu_quota'])}",
         f"log {forecast['log_lines']:,} lines, {_bytes(forecast['log_bytes'])};  "
         f"disk {_bytes(forecast['disk_bytes'])};  session limit {_time(forecast['limit_s'])}, "
@@ -69,6 +71,15 @@ def _drifting(row: Mapping[str, Any]) -> str:
         f"  {row['name']} drifts: a unit took {row['drift']:.2f} times as long in the later half of the quick test; "
         "the interval reaches to that pace"
     )
+
+
+def _busy(share: float) -> list[str]:
+    if share <= QUIET:
+        return []
+    return [
+        f"  busy machine: others may have cost up to {share:.0%} of the quick test, so the interval reaches down",
+        "  to what an idle one takes. A quick test while it is quiet says more.",
+    ]
 
 
 def _quota(quota: Mapping[str, Any]) -> str:

@@ -14,7 +14,8 @@ from kit.timing.plan import RunPlan
 class Measurement:
     """Phases by name with count, wall and CPU seconds; log and disk; and the plan of the full run.
 
-    ``windows`` are units and seconds of each phase in some stretches of it, one after the other.
+    ``windows`` are units and seconds of each phase in some stretches of it, one after the other; ``busy_share`` is the
+    share of it that others on the machine may have cost, at most.
     """
 
     timesteps: int
@@ -29,6 +30,7 @@ class Measurement:
     log_fixed_lines: float = 0.0
     log_fixed_bytes: float = 0.0
     windows: Sequence[Mapping[str, Sequence[float]]] = ()
+    busy_share: float = 0.0
 
     @classmethod
     def from_json(cls, timing: Mapping[str, Any]) -> Measurement:

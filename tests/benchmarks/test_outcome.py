@@ -98,7 +98,7 @@ def test_the_phases_that_put_a_forecast_off_are_named():
 def test_drift_is_held_against_the_run(slower, right):
     """Steps that took half as long again in the later half of the quick test, and a run that did so or did not."""
     drifted = facts("one", slower)
-    windows_seen = [{"rollout": [10, 0.1 if number < 4 else 0.15]} for number in range(8)]
+    windows_seen = [{"rollout": [10, 0.1 if number < 6 else 0.15]} for number in range(12)]
     drifted["quick"]["timing"]["measured"] = drifted["quick"]["timing"]["measured"] | {
         "windows": windows_seen
     }

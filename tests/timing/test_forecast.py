@@ -261,6 +261,15 @@ def test_a_drift_stretches_the_interval_to_the_later_pace():
     assert high_s == pytest.approx(2 * (predicted_s(MEASURED, 1_000) + 0.5 * row["total_s"]))
 
 
+def test_a_busy_machine_lowers_the_lower_bound_to_that_of_an_idle_one():
+    """Others may have cost 60 % of the quick test: without them it takes at least 40 % of its time."""
+    predicted, interval = predicted_s(MEASURED, 1_000), intervals(2.0).run()
+    busy = bounds(replace(MEASURED, busy_share=0.6), 1_000, interval)
+    assert busy == pytest.approx((0.4 * predicted / 2, 2 * predicted))
+    quiet = bounds(replace(MEASURED, busy_share=0.1), 1_000, interval)
+    assert quiet == bounds(MEASURED, 1_000, interval) == pytest.approx((predicted / 2, 2 * predicted))
+
+
 def test_a_phase_has_the_interval_of_its_own_history():
     """Rollouts were half as long again in nine runs, and updates are not in any of them."""
     pair = Pair(
