@@ -65,7 +65,9 @@ def test_a_drive_that_is_mounted_is_where_runs_go(tmp_path):
     """And only where it is mounted; Kaggle's image carries Colab's variables and has no Drive."""
     assert detect(COLAB, tmp_path / "drive").output_root == Path("/content")
     (tmp_path / "drive").mkdir()
-    assert detect(COLAB, tmp_path / "drive").output_root == tmp_path / "drive"
+    mounted = detect(COLAB, tmp_path / "drive")
+    assert mounted.output_root == tmp_path / "drive"
+    assert mounted.input_root == Path("/content/runs"), "where a run begun before the mounting lies"
     kaggle = detect(COLAB | {"KAGGLE_KERNEL_RUN_TYPE": "Batch"}, tmp_path / "drive")
     assert kaggle.output_root == Path("/kaggle/working")
 
