@@ -47,20 +47,42 @@ def has_own_disk(order: MachineOrder) -> bool:
 
 
 def _copy_on_write(stage: Path) -> Path:
-    """Lay memory over this machine's root: what is installed or written there is gone with the machine."""
+    """Lay memory over each folder of this machine's root: what is installed or written there is gone with the machine.
+
+    Over each folder, and not over the root, since a user namespace is not allowed to see below what is mounted there.
+    """
     layers, root = stage / "layers", stage / "root"
     for folder in (layers, root):
         folder.mkdir()
-    mount("tmpfs", layers, "tmpfs")
-    (layers / "upper").mkdir()
-    (layers / "work").mkdir()
-    os.chdir(stage)  # a path of any name would have to be escaped, a relative one has a name of ours
-    options = "lowerdir=/,upperdir=layers/upper,workdir=layers/work"
-    try:
-        mount("overlay", root, "overlay", data=options)
-    except OSError:  # in a user namespace the layers' notes need another kind of attribute
-        mount("overlay", root, "overlay", data=f"{options},userxattr")
+        mount("tmpfs", folder, "tmpfs")
+    os.chdir(layers)  # a path of any name would have to be escaped, a relative one has a name of ours
+    for number, path in enumerate(sorted(Path("/").iterdir())):
+        target = root / path.name
+        if path.is_symlink():
+            target.symlink_to(path.readlink())
+        elif path.is_dir():
+            target.mkdir()
+            if str(path) not in _NOT_COPIED:
+                _overlay(path, target, Path(str(number)))
     return root
+
+
+def _overlay(path: Path, target: Path, layer: Path) -> None:
+    """Show ``path`` at ``target``, writes going to ``layer``; where that cannot be, read-only."""
+    for name in ("upper", "work", "lower"):
+        (layer / name).mkdir(parents=True)
+    lower = layer / "lower"
+    try:
+        bind(path, lower)
+        options = f"lowerdir={lower},upperdir={layer}/upper,workdir={layer}/work"
+        try:
+            mount("overlay", target, "overlay", data=options)
+        except OSError:  # in a user namespace the layers' notes need another kind of attribute
+            mount("overlay", target, "overlay", data=f"{options},userxattr")
+    except OSError:
+        bind(path, target, recursive=True)
+        with suppress(OSError):
+            make_read_only(target)
 
 
 def _mount_the_rest(root: Path, stage: Path) -> None:

@@ -60,8 +60,7 @@ class RehearsalOrder:
     isolation: Isolation | None = None
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.limit_s) and self.limit_s > 0):
-            raise UsageError(f"The limit of a rehearsal must be longer than zero, not {self.limit_s} s.")
+        check_limit(self.limit_s)
         for name, path in self.inputs.items():
             parts = PurePosixPath(name)
             if not name or parts.is_absolute() or {"..", "."} & set(name.split("/")):
@@ -86,6 +85,12 @@ class Rehearsal:
     log_file: Path
     isolation: Isolation
     elapsed_s: float
+
+
+def check_limit(limit_s: float) -> None:
+    """Raise UsageError where a rehearsal cannot last that long: no time at all, or for ever."""
+    if not (math.isfinite(limit_s) and limit_s > 0):
+        raise UsageError(f"The limit of a rehearsal must be longer than zero, not {limit_s} s.")
 
 
 def rehearse(order: RehearsalOrder) -> Rehearsal:

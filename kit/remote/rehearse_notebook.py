@@ -31,6 +31,7 @@ from kit.remote.rehearse import (
     KAGGLE_MEMORY_BYTES,
     Rehearsal,
     RehearsalOrder,
+    check_limit,
     read_kernel,
     rehearse,
 )
@@ -68,6 +69,9 @@ class NotebookRehearsal:
     memory_bytes: int = KAGGLE_MEMORY_BYTES
     disk_bytes: int = KAGGLE_DISK_BYTES
     told_s: float | None = None
+
+    def __post_init__(self) -> None:
+        check_limit(self.limit_s)
 
     @property
     def folder(self) -> RunFolder:

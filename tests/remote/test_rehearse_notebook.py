@@ -1,16 +1,19 @@
 """``rehearse NOTEBOOK``: sessions that are stopped, killed and continued, and the run that comes of them."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from kit.errors import ConfigMismatchError, NotebookError, UsageError
+import validation_cli
+from kit.errors import NotebookError, UsageError
 from kit.harness.manifest import verify_checkpoint
 from kit.harness.run_folder import RunFolder
 from kit.harness.summary import read_json
 from kit.harness.verify import verify
 from kit.notebooks.package import package_run
+from kit.remote.rehearse import TOO_LONG
 from kit.remote.rehearse_notebook import NotebookRehearsal, exit_code, rehearse_notebook
 from kit.report.rehearsal import rehearsal_text
 from tests.remote.tiny_kernel import tiny_kernel
@@ -23,28 +26,65 @@ def notebook(tmp_path) -> Path:
     return walking_notebook(tmp_path)
 
 
-def test_a_session_that_completes_comes_home_as_a_run(tmp_path, notebook):
+def test_a_session_that_completes_comes_home_as_a_run(tmp_path, notebook, capsys):
     """Exit 0: the summary, an archive that verifies with log and executed notebook in it, and nothing left beside."""
     out = tmp_path / "run"
-    order = NotebookRehearsal(notebook, 60, {"total_timesteps": 50}, str(out))
-    summary = rehearse_notebook(order)
-    assert (summary["status"], summary["step"], exit_code(summary)) == ("complete", 50, 0)
-    assert summary["run_dir"] == str(out)
+    words = ["rehearse", str(notebook), "--limit", "60", "--set", "total_timesteps=50", "--out", str(out)]
+    assert validation_cli.main([*words, "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["status"], summary["step"], summary["run_dir"]) == ("complete", 50, str(out))
     rehearsal = summary["rehearsal"]
     assert (rehearsal["status"], rehearsal["exit_code"], rehearsal["limit_s"]) == ("COMPLETE", 0, 60)
     assert json.loads(Path(rehearsal["log"]).read_text())
-    assert (out / "executed.ipynb").exists()
+    with zipfile.ZipFile(out / "artifacts.zip") as archive:
+        assert {"executed.ipynb", "logs/kaggle.log"} <= set(archive.namelist())
     assert verify(out).ok
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "walking.ipynb"]
     limits = read_json(out / "run.json")["limits"]
     assert limits == {"soft_s": 52.5, "hard_s": pytest.approx(60 * 71 / 72), "session_s": 60}
-    assert rehearsal_text(summary).startswith("Kaggle would say COMPLETE, exit code 0")
 
-    again = rehearse_notebook(order)
-    assert again["rehearsal"] is None, "a complete run is not rehearsed again"
-    assert exit_code(again) == 0
-    with pytest.raises(ConfigMismatchError, match="total_timesteps: 50 there, 60 asked for"):
-        rehearse_notebook(NotebookRehearsal(notebook, 60, {"total_timesteps": 60}, str(out)))
+    assert validation_cli.main(words) == 0, "a complete run is not rehearsed again"
+    assert capsys.readouterr().out.startswith("There was nothing left to rehearse.\nCOMPLETE")
+    words[words.index("total_timesteps=50")] = "total_timesteps=60"
+    assert validation_cli.main(words) == 2
+    assert "total_timesteps: 50 there, 60 asked for" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--limit", "soon"], "Not a duration: 'soon'"),
+        (["--limit", "0"], "longer than zero"),
+        (["--memory-limit", "much"], "--memory-limit is not a size: 'much'"),
+        (["--set", "total_timestep=5"], "Did you mean 'total_timesteps'?"),
+        (["--set", "pause_s=long"], "Parameter 'pause_s' got 'long'"),
+    ],
+)
+def test_bad_usage_is_said_before_anything_is_built(tmp_path, notebook, capsys, given, message):
+    """Exit 2, the value and what would be legal; nothing is written."""
+    assert validation_cli.main(["rehearse", str(notebook), "--out", str(tmp_path / "run"), *given]) == 2
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["walking.ipynb"]
+
+
+def test_what_the_machine_said_stands_before_the_summary():
+    """Kaggle's status, its message, and that the folder was a redirected one."""
+    summary = {"status": "failed", "reason": "killed", "step": 5, "total_timesteps": 9, "sessions": 1}
+    rehearsal = {
+        "status": "CANCEL_ACKNOWLEDGED",
+        "exit_code": 137,
+        "failure_message": TOO_LONG,
+        "limit_s": 60,
+    }
+    rehearsal |= {"elapsed_s": 60.02, "isolation": "redirected", "log": "runs/x/logs/kaggle.log"}
+    text = rehearsal_text(summary | {"elapsed_s": 58.0, "run_dir": "runs/x", "rehearsal": rehearsal})
+    assert text.splitlines()[:5] == [
+        "Kaggle would say CANCEL_ACKNOWLEDGED, exit code 137: 1m of 1m",
+        f'  "{TOO_LONG}"',
+        "  in a redirected folder, not /kaggle: this machine allows no namespaces",
+        "  log runs/x/logs/kaggle.log",
+        "FAILED: killed   step 5 of 9, 1 session, 58s",
+    ]
 
 
 @pytest.mark.slow
