@@ -38,7 +38,7 @@ def last_state(run_dir: Path) -> list[tuple[str, str]]:
 def test_three_sessions_end_like_one_that_nobody_touched(tmp_path: Path) -> None:
     """One hangs and is killed, one stops in time, one completes; weights and metrics are those of a single run."""
     notebook = walking_notebook(tmp_path)
-    values = {"total_timesteps": TOTAL, "pause_s": 0.06, "hang_at": 100}
+    values = {"total_timesteps": TOTAL, "pause_s": 0.1, "hang_at": 100}
     with KaggleServer(tmp_path / "kaggle", rehearsed(LONGEST_S)) as server:
         client = client_of(server, tmp_path / "account")
         kernel = kernel_order(Launch(notebook, values), limit=f"{TOLD_S}s", slug="walking-there")
