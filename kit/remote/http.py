@@ -101,7 +101,7 @@ class Http:
         scheme, host = request.type, request.host
         proxy = environ.get(f"{scheme}_proxy") or environ.get(f"{scheme.upper()}_PROXY") or ""
         past = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-        if not proxy or urllib.request.proxy_bypass_environment(host, {"no": past}):
+        if not proxy or urllib.request.proxy_bypass_environment(host, {"no": past}):  # type: ignore[attr-defined]
             return request
         parts = urllib.parse.urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         if parts.username:
@@ -140,7 +140,7 @@ class Http:
 
 
 class _StayHere(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:  # type: ignore[override]
+    def redirect_request(self, *_: Any) -> None:
         return None
 
 
