@@ -275,10 +275,12 @@ def rehearse(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Run the notebook on a stand-in for the Kaggle machine."""
     from kit.harness.deadline import parse_duration
     from kit.harness.size import parse_size
+    from kit.harness.summary import read_json
     from kit.notebooks import find_notebook, parse_settings
     from kit.notebooks.launch import parameters_of, refuse_options
     from kit.remote.rehearse_notebook import NotebookRehearsal, exit_code, rehearse_notebook
     from kit.report.rehearsal import rehearsal_text
+    from kit.report.terminal import results_text
 
     notebook = find_notebook(arguments.target)
     refuse_options(arguments.set)
@@ -293,7 +295,9 @@ def rehearse(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
         parse_duration(arguments.told) if arguments.told else None,
     )
     summary = rehearse_notebook(order)
-    return summary, rehearsal_text(summary), exit_code(summary)
+    results = read_json(order.folder.results) if summary["status"] == "complete" else {}
+    parts = [results_text(results)] if "evaluation" in results else []
+    return summary, "\n".join([*parts, rehearsal_text(summary)]), exit_code(summary)
 
 
 def verify(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:

@@ -207,6 +207,23 @@ def test_where_the_disk_is_only_watched_the_run_is_ended(tmp_path):
     assert (found.working / "big").stat().st_size == 4 * 2**20
 
 
+def test_where_no_namespaces_are_allowed_it_is_redirected(tmp_path, allowed):
+    """The same run in a folder, and the rehearsal says that it was one."""
+    if not allowed:
+        pytest.skip("nothing to forbid: no namespaces are allowed here")
+    kernel = tiny_kernel(tmp_path / "kernel", "print('ran')")
+    code = (
+        "from pathlib import Path; from kit.remote.linux import *; from kit.remote.rehearse import *\n"
+        "own_namespaces(NEW_USERS)\n"
+        "Path('/proc/sys/user/max_mnt_namespaces').write_text('0')\n"
+        f"order = RehearsalOrder(Path({str(kernel)!r}), 60, {{}}, Path({str(tmp_path / 'out')!r}))\n"
+        "found = rehearse(order)\n"
+        "print(found.isolation, found.status, found.log[-1]['data'])"
+    )
+    words = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert words.stdout.split() == ["redirected", "COMPLETE", "ran"], words.stderr
+
+
 @pytest.mark.slow
 def test_a_run_does_not_outlive_whoever_rehearses_it(tmp_path, isolation):
     """Killed itself, a rehearsal leaves no process behind."""
