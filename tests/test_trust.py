@@ -184,3 +184,12 @@ def test_pickled_state_is_found_wherever_it_is():
     assert pickled_in({"a": [1, ({"method": "pickle"},)]}) == "a/1/0"
     assert pickled_in({"method": "pickle"}) == "the state"
     assert pickled_in({"a": {"method": "get_state"}, "b": b"pickle"}) is None
+
+
+def test_a_run_taken_over_from_attached_inputs_is_no_machines_own(tmp_path, monkeypatch):
+    """Another session's key died with it: its pickled state is refused after the taking over, and opened with trust."""
+    assert train(tmp_path / "input/first/cart")["status"] == "complete"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another-machine"))
+    with pytest.raises(UntrustedError, match="--trust"):
+        train(tmp_path / "second", inputs=tmp_path / "input")
+    assert train(tmp_path / "second", inputs=tmp_path / "input", trust=True)["status"] == "complete"

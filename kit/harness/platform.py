@@ -44,7 +44,7 @@ class Platform:
     disk_limit_bytes: int | None = None
     """What ``output_root`` may hold, None where only its file system limits it."""
     input_root: Path | None = None
-    """Where the place mounts what earlier sessions left, read-only; None where it does not."""
+    """Where a run of an earlier session may lie that is only read from; None where there is no such place."""
 
 
 DRIVE = Path("/content/drive/MyDrive")
@@ -70,9 +70,11 @@ def detect(environ: Mapping[str, str] = os.environ, drive: Path = DRIVE) -> Plat
             input_root=kaggle_folder(environ) / "input",
         )
     if any(environ.get(name) for name in _COLAB_VARIABLES):
-        # Where a Drive is mounted the run outlives the machine; elsewhere it does not.
-        root = drive if drive.is_dir() else Path("/content")
-        return Platform("colab", root, 12 * HOUR_S, interactive=True)
+        local = Path("/content")
+        if not drive.is_dir():
+            return Platform("colab", local, 12 * HOUR_S, interactive=True)
+        # There a run outlives the machine; one that was begun before the Drive was mounted is taken over.
+        return Platform("colab", drive, 12 * HOUR_S, interactive=True, input_root=local / "runs")
     return Platform("local", Path.cwd(), None, interactive=False)
 
 

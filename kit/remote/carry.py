@@ -7,6 +7,7 @@ that the image has not, cannot travel.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -18,6 +19,8 @@ from kit.remote.image import Missing, admits, normalised, python_admitted
 
 LARGEST = 2_000_000
 """Bytes of a package's files: sources of that size take about a quarter of it in the notebook."""
+_DESCRIBES = re.compile(r"/(METADATA|[^/]*(LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*)$", re.IGNORECASE)
+"""What of a package's description travels: its name and version, and its licence."""
 _COMPILED = (".so", ".pyd", ".dylib", ".dll")
 
 
@@ -76,8 +79,13 @@ def _travels(distribution: metadata.Distribution) -> bool:
         and not any(name.endswith(_COMPILED) for name in names)
         and "Root-Is-Purelib: true" in (distribution.read_text("WHEEL") or "")
         and sum(path.stat().st_size for path in _files_of(distribution).values()) <= LARGEST
-        and python_admitted(distribution.metadata.get("Requires-Python"))
+        and python_admitted(_python_of(distribution))
     )
+
+
+def _python_of(distribution: metadata.Distribution) -> str | None:
+    asked = distribution.metadata.json.get("requires_python")
+    return asked if isinstance(asked, str) else None
 
 
 def _files_of(distribution: metadata.Distribution) -> dict[str, Path]:
@@ -85,6 +93,6 @@ def _files_of(distribution: metadata.Distribution) -> dict[str, Path]:
     for file in distribution.files or ():
         name = PurePosixPath(file).as_posix()
         useless = name.endswith(".pyc") or ".." in file.parts or "__pycache__" in file.parts
-        if not useless and (".dist-info/" not in name or name.endswith("/METADATA")):
+        if not useless and (".dist-info/" not in name or _DESCRIBES.search(name)):
             kept[f"{package}/{name}"] = Path(str(distribution.locate_file(file)))
     return kept

@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 OPEN = "https://colab.research.google.com/github/{repository}/blob/{branch}/{place}"
+CADENCE = {"checkpoint_min_s": 120.0, "export_min_s": 120.0, "keep": 5}
+"""Unless the order says otherwise. A Drive uploads when it likes and keeps what was deleted: fewer files, and more
+checkpoints of which one may have arrived whole."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
 _CHOICE = (
     "# Colab takes the machine away whenever it likes, and what was on it with it.\n"
@@ -40,7 +43,7 @@ class ColabOrder:
     Attributes:
         notebook: the notebook, with one cell tagged ``parameters``.
         values: parameters that are set.
-        options: options for its session.
+        options: options for its session; ``cadence`` is by default one that suits a Drive.
         repository: ``owner/name`` at GitHub where the built notebook will lie; empty: no badge.
         branch: of that repository.
         place: the folder in that repository where it will lie.
@@ -61,14 +64,15 @@ def build_colab(order: ColabOrder, folder: Path) -> Path:
         UsageError: a parameter or option cannot be used, a parameter is a secret, or the repository is no address.
         StorageError: the folder cannot be written.
     """
-    kernel = KernelOrder(order.notebook, owner="", values=order.values, options=order.options)
+    options = {"cadence": CADENCE, **order.options}
+    kernel = KernelOrder(order.notebook, owner="", values=order.values, options=options)
     built = self_contained(kernel, settings_of(order.notebook))
     if built.missing:
         logger.warning(
             "Colab's image has not got %s: install it in a cell.", ", ".join(map(str, built.missing))
         )
     raw = built.raw
-    raw["cells"][0]["source"] += "\n\nfrom kit.remote.colab import mount_drive\n\nmount_drive(use_drive)"
+    raw["cells"][0]["source"] += "\n\nfrom kit.remote.colab import mount_drive\n\n_ = mount_drive(use_drive)"
     raw["cells"].insert(0, _cell("code", "training-kit-drive", _CHOICE))
     if order.repository:
         raw["cells"].insert(0, _cell("markdown", "training-kit-badge", badge(order)))

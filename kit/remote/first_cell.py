@@ -52,7 +52,7 @@ def first_cell(payload: Payload, parameters: Mapping[str, Any], options: Mapping
     """Return the source of the cell; ``parameters`` and ``options`` are what ``kit.remote.begin`` hands over."""
     text = "\n".join(textwrap.wrap(payload.text, _WIDTH))
     return (
-        f"# training-kit {kit.__version__}, carried along: this cell unpacks it. The notebook begins below.\n"
+        f"#@title training-kit {kit.__version__}, carried along: this cell unpacks it\n"
         "import json\nimport sys\n"
         f"{_UNPACK}\n\n"
         f'_kit_payload = """\n{text}\n"""\n'

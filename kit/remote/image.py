@@ -38,6 +38,12 @@ DISTRIBUTIONS = {
 """Names of packages that are called otherwise than what they are imported as, where they are not installed here."""
 
 
+IN_NO_PACKAGE = frozenset(
+    {"google", "kaggle_datasets", "kaggle_gcp", "kaggle_secrets", "kaggle_session", "kaggle_web_client"}
+)
+"""Modules that are on the image and belong to no package of their name; ``google`` is shared by many."""
+
+
 @dataclass(frozen=True)
 class Missing:
     """A package that a notebook needs and the image lacks, or has too old. ``there`` is its version, or empty."""
@@ -80,6 +86,7 @@ def missing_in_image(modules: Iterable[str], requirements: Path, extra: Iterable
     ``requirements`` is a requirements file: the versions in it are asked for, where it names a package.
     """
     bounds = {normalised(one.name): one for one in read_requirements(requirements)}
+    modules = set(modules) - IN_NO_PACKAGE
     names = {distribution_of(module) for module in modules} | {normalised(name) for name in extra}
     wanted = [bounds.get(name, Requirement(name)) for name in sorted(names)]
     there: Mapping[str, str] = image()["packages"]

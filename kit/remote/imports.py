@@ -7,6 +7,7 @@ need is not. Not seen: modules that are imported by a computed name.
 from __future__ import annotations
 
 import ast
+import functools
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -32,12 +33,11 @@ def modules_of(document: Document, root: Path) -> set[str]:
         if top != "kit":
             found.add(top)
             continue
-        new = {
-            inner for path in _files_of(name, root) for inner in _imports(ast.parse(path.read_text()))
-        } - seen
-        seen |= new
-        waiting += new
-    return found - sys.stdlib_module_names - {"", "__future__", "google"}
+        for path in _files_of(name, root):
+            new = _imports_in(path, path.stat().st_mtime_ns) - seen
+            seen |= new
+            waiting += new
+    return found - sys.stdlib_module_names - {""}
 
 
 def _files_of(name: str, root: Path) -> Iterator[Path]:
@@ -48,6 +48,12 @@ def _files_of(name: str, root: Path) -> Iterator[Path]:
         for path in (place / "__init__.py", place.with_suffix(".py")):
             if path.is_file():
                 yield path
+
+
+@functools.cache
+def _imports_in(path: Path, _changed_ns: int) -> frozenset[str]:
+    """Return what a file imports; read once for each time that it was changed."""
+    return frozenset(_imports(ast.parse(path.read_text())))
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:

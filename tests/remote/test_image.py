@@ -84,6 +84,7 @@ def test_a_package_of_nothing_but_python_travels():
     assert list(carried.versions) == ["stable-baselines3"]
     assert "stable-baselines3/stable_baselines3/dqn/dqn.py" in carried.files
     assert any(name.endswith(".dist-info/METADATA") for name in carried.files)
+    assert any("LICENSE" in name for name in carried.files)
     assert not [name for name in carried.files if name.endswith(".pyc")]
 
 
