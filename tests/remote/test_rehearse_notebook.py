@@ -128,8 +128,9 @@ def test_a_machine_that_is_taken_away_early_costs_one_checkpoint(tmp_path, noteb
 
 @pytest.mark.slow
 def test_a_hang_is_ended_by_the_hard_deadline_before_the_kill(tmp_path, notebook):
-    """Told the truth, the watchdog ends a session that hangs and leaves it resumable: exit 6."""
-    order = NotebookRehearsal(notebook, 60, {"hang_at": 60, "pause_s": 0.02}, str(tmp_path / "run"))
+    """The watchdog ends a session that hangs, at the limit it was told, and leaves it resumable: exit 6."""
+    values = {"hang_at": 60, "pause_s": 0.02}
+    order = NotebookRehearsal(notebook, 60, values, str(tmp_path / "run"), told_s=12)
     ended = rehearse_notebook(order)
     assert (ended["reason"], exit_code(ended), ended["resumable"]) == ("hard_deadline", 6, True)
     assert ended["rehearsal"]["status"] == "ERROR"
