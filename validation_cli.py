@@ -232,7 +232,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     launched = NotebookRun(launch)
     summary = launched.run()
     results = read_json(launched.folder.results) if summary["status"] == "complete" else {}
-    parts = [results_text(results)] if "evaluation" in results else []
+    parts = [text] if (text := results_text(results)) else []
     parts.append(summary_text(summary, str(launched.folder.root)))
     return {**summary, "run_dir": str(launched.folder.root)}, "\n".join(parts), _code(summary)
 
@@ -404,8 +404,7 @@ def _launch(arguments: argparse.Namespace, *, quick_test: bool) -> Any:
         choose("on_pressure", options["on_pressure"], dict.fromkeys(ON_PRESSURE))
     watched = {name: getattr(arguments, name, None) for name in WATCHED}
     handed = {name: value for name, value in watched.items() if value is not None}
-    if getattr(arguments, "trust", False):
-        handed["trust"] = True
+    handed |= {name: True for name in ("trust", "skip_checks") if getattr(arguments, name, False)}
     _limits(arguments)  # a limit that cannot be read is refused before a kernel is started
     SessionOptions.of(**handed)
     progress = RunProgress(notebook.stem, sys.stderr)

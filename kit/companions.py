@@ -46,12 +46,9 @@ class Companions:
 
     def beat(self, phase: str) -> None:
         """Say where the run stands, and when it is expected to end."""
-        session, deadline = self._session, self._session.deadline
-        elapsed, began = deadline.elapsed_s(), deadline.began_monotonic
-        end = session.scaler.predicted_end_s(session.step, elapsed)
-        end_s = began + end if end else 0.0
-        factor = session.outlook.factor(session.step, session.total_timesteps)
-        self.heartbeat.beat(session.step, session.total_timesteps, began + elapsed, phase, end_s, factor)
+        session, outlook = self._session, self._session.outlook
+        now = session.clock.monotonic()
+        self.heartbeat.beat(session.step, session.total_timesteps, now, phase, outlook.end_s, outlook.factor)
 
     @contextmanager
     def phase(self, name: str, count: float) -> Iterator[None]:
@@ -62,6 +59,7 @@ class Companions:
             with timer.phase(name, count):
                 yield
         finally:
+            self._session.outlook.look_again()
             self.beat(timer.current)
 
     def make_room(self, outputs: RobustOutputManager) -> None:
