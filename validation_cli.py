@@ -294,7 +294,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     launched = NotebookRun(launch)
     summary = launched.run()
     results = read_json(launched.folder.results) if summary["status"] == "complete" else {}
-    parts = [results_text(results)] if "evaluation" in results else []
+    parts = [text] if (text := results_text(results)) else []
     parts.append(summary_text(summary, str(launched.folder.root)))
     return {**summary, "run_dir": str(launched.folder.root)}, "\n".join(parts), _code(summary)
 
@@ -337,10 +337,12 @@ def rehearse(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Run the notebook on a stand-in for the Kaggle machine."""
     from kit.harness.deadline import parse_duration
     from kit.harness.size import parse_size
+    from kit.harness.summary import read_json
     from kit.notebooks import find_notebook, parse_settings
     from kit.notebooks.launch import parameters_of, refuse_options
     from kit.remote.rehearse_notebook import NotebookRehearsal, exit_code, rehearse_notebook
     from kit.report.rehearsal import rehearsal_text
+    from kit.report.terminal import results_text
 
     notebook = find_notebook(arguments.target)
     refuse_options(arguments.set)
@@ -355,7 +357,9 @@ def rehearse(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
         parse_duration(arguments.told) if arguments.told else None,
     )
     summary = rehearse_notebook(order)
-    return summary, rehearsal_text(summary), exit_code(summary)
+    results = read_json(order.folder.results) if summary["status"] == "complete" else {}
+    parts = [results_text(results)] if "evaluation" in results else []
+    return summary, "\n".join([*parts, rehearsal_text(summary)]), exit_code(summary)
 
 
 def verify(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
@@ -578,8 +582,7 @@ def _launch(arguments: argparse.Namespace, *, quick_test: bool) -> Any:
         choose("on_pressure", options["on_pressure"], dict.fromkeys(ON_PRESSURE))
     watched = {name: getattr(arguments, name, None) for name in WATCHED}
     handed = {name: value for name, value in watched.items() if value is not None}
-    if getattr(arguments, "trust", False):
-        handed["trust"] = True
+    handed |= {name: True for name in ("trust", "skip_checks") if getattr(arguments, name, False)}
     _limits(arguments)  # a limit that cannot be read is refused before a kernel is started
     SessionOptions.of(**handed)
     progress = RunProgress(notebook.stem, sys.stderr)
