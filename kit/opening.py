@@ -18,7 +18,7 @@ from kit.harness.platform import detect, session_began
 from kit.harness.run_folder import RunFolder, move_aside
 from kit.harness.size import parse_size
 from kit.harness.store import sweep
-from kit.harness.take_over import take_over
+from kit.harness.take_over import TakenOver, take_over
 from kit.launched import began_at, launched_at
 from kit.options import SessionOptions
 
@@ -109,21 +109,27 @@ def prepare_folder(folder: RunFolder, *, anew: bool) -> FileLock:
     return lock
 
 
-def take_over_inputs(options: SessionOptions, folder: RunFolder, asked: Mapping[str, Any]) -> None:
+def take_over_inputs(
+    options: SessionOptions, folder: RunFolder, asked: Mapping[str, Any]
+) -> TakenOver | None:
     """Bring a run of the settings ``asked`` from the attached inputs into a run folder that holds none.
+
+    Returns what was taken over; None where nothing was.
 
     Raises:
         UsageError: there is none, and the session must not begin anew.
         StorageError: the run folder cannot be written, or has no room.
     """
     if folder.holds_a_run():
-        return
+        return None
+    taken = None
     inputs = Path(options.inputs).expanduser().absolute() if str(options.inputs) else detect().input_root
     if inputs is not None and not options.fresh and not asked.get("quick_test") and inputs.is_dir():
-        take_over(inputs, folder, asked)
+        taken = take_over(inputs, folder, asked)
     if options.must_resume and not folder.holds_a_run():
         where = f" or {inputs}" if inputs is not None else ""
         raise UsageError(
             f"There is no sound run of these settings in {folder.root}{where}, and the session was asked to continue "
             "one. Attach the output of the session before, or leave must_resume out to begin anew."
         )
+    return taken

@@ -105,8 +105,10 @@ class TrainingSession:
         session = cls(notebook, total_timesteps, config, SessionOptions.of(**options), quick_test=quick_test)
         session._lock = prepare_folder(session.folder, anew=quick_test or session.options.fresh)
         try:
-            take_over_inputs(session.options, session.folder, session.record_of_run.asked)
+            taken = take_over_inputs(session.options, session.folder, session.record_of_run.asked)
             session._begin()
+            if taken is not None:  # said once there is a log of the run
+                logger.info("The run is taken over from %s, at step %s.", taken.path, f"{taken.step:,}")
         except BaseException:
             session._lock.release()
             raise

@@ -39,6 +39,10 @@ def test_a_run_continued_from_inputs_ends_as_one_that_was_never_broken_off(tmp_p
     summary = read(tmp_path / "second")
     assert (summary["status"], summary["sessions"], summary["exact"]) == ("complete", 2, True)
     assert contents(inputs) == before
+    assert (
+        f"taken over from {inputs / 'runs/walk'}, at step 20"
+        in (tmp_path / "second/logs/run.log").read_text()
+    )
     assert_sound(tmp_path / "second")
 
 

@@ -95,10 +95,10 @@ def attached_runs(root: Path, asked: Mapping[str, Any]) -> list[AttachedRun]:
     for path in _places(root):
         try:
             run = _read(path)
-        except (IntegrityError, OSError, ValueError, RecursionError, RuntimeError) as error:
+            differing = _differences(run.facts, asked)
+        except (IntegrityError, KeyError, RecursionError, *DAMAGE) as error:
             logger.warning("%s is passed over: %s", path, error)
             continue
-        differing = _differences(run.facts, asked)
         if differing:
             told = ", ".join(
                 f"{name} {old!r} (here {new!r})" for name, (old, new) in list(differing.items())[:5]
@@ -124,7 +124,8 @@ def _read(path: Path) -> AttachedRun:
                 facts = _facts(member.read(MOST_FACTS + 1), path)
         steps = [int(match[1]) for name in names if (match := _STEP_IN.fullmatch(name))]
         return AttachedRun(path, facts, max(steps, default=-1))
-    facts = _facts((path / "run.json").read_bytes(), path)
+    with (path / "run.json").open("rb") as file:
+        facts = _facts(file.read(MOST_FACTS + 1), path)
     refs = CheckpointStore(RunFolder(path).checkpoints, facts["config_hash"]).refs()
     steps = [one.step for one in refs if one.config_hash == facts["config_hash"]]
     return AttachedRun(path, facts, max(steps, default=-1))

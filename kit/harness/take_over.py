@@ -62,13 +62,10 @@ def take_over(root: Path, folder: RunFolder, asked: Mapping[str, Any]) -> TakenO
     runs = attached_runs(root, asked)
     while (run := _newest_sound(runs)) is not None:
         try:
-            taken = _bring(run, folder.root)
+            return _bring(run, folder.root)
         except IntegrityError as error:
             _pass_over(run, error)
             runs.remove(run)
-        else:
-            logger.info("The run is taken over from %s, at step %s.", taken.path, f"{taken.step:,}")
-            return taken
     return None
 
 

@@ -79,8 +79,13 @@ def _travels(distribution: metadata.Distribution) -> bool:
         and not any(name.endswith(_COMPILED) for name in names)
         and "Root-Is-Purelib: true" in (distribution.read_text("WHEEL") or "")
         and sum(path.stat().st_size for path in _files_of(distribution).values()) <= LARGEST
-        and python_admitted(distribution.metadata.get("Requires-Python"))
+        and python_admitted(_python_of(distribution))
     )
+
+
+def _python_of(distribution: metadata.Distribution) -> str | None:
+    asked = distribution.metadata.json.get("requires_python")
+    return asked if isinstance(asked, str) else None
 
 
 def _files_of(distribution: metadata.Distribution) -> dict[str, Path]:

@@ -98,7 +98,7 @@ class KaggleClient:
         words = ["kernels", "push", "-p", str(folder)]
         if limit_s is not None:
             words += ["-t", str(int(limit_s))]
-        return read_push(self._call(*words, what="The push", retry=False))
+        return read_push(self._call(*words, what="The push", retry=False, asks=False))
 
     def status(self, ref: KernelRef) -> KernelStatus:
         """Return how the newest version stands; raises AbsentError where there is no such kernel."""
@@ -164,7 +164,7 @@ class KaggleClient:
         words = ["datasets", "create", "-p", str(folder)]
         if exists:  # older versions would fill the account's storage with checkpoints that nobody needs
             words = ["datasets", "version", "-p", str(folder), "-m", notes, "--delete-old-versions"]
-        reply = self._call(*words, what="The dataset", timeout_s=UPLOAD_TIMEOUT_S)
+        reply = self._call(*words, what="The dataset", asks=False, timeout_s=UPLOAD_TIMEOUT_S)
         fault = _NO_UPLOAD.search(reply.out)
         if fault or not _DATASET_MADE.search(reply.out):
             raise RemoteError(f"The dataset was not saved: {fault[1] if fault else reply.last_line}")
@@ -191,14 +191,16 @@ class KaggleClient:
         with suppress(AbsentError, PassingError):
             self._http().post(WHO_AM_I, {})
 
-    def _call(self, *words: str, what: str, retry: bool = True, timeout_s: float = 300.0) -> CliReply:
+    def _call(
+        self, *words: str, what: str, retry: bool = True, asks: bool = True, timeout_s: float = 300.0
+    ) -> CliReply:
         if self.credentials.kind == "none":
             raise CredentialsError(self.credentials.refused())
 
         def once() -> CliReply:
             reply = self._process.call(*words, timeout_s=timeout_s)
             if reply.code != 0:
-                error = failure(reply, self.credentials, what)
+                error = failure(reply, self.credentials, what, asks=asks)
                 if isinstance(error, AbsentError):
                     self._refuse_unknown()
                 raise error

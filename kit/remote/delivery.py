@@ -10,12 +10,19 @@ import json
 import secrets
 from pathlib import Path
 
-from kit.errors import IntegrityError, RemoteBusyError, RemoteError, UsageError
+from kit.errors import (
+    CredentialsError,
+    IntegrityError,
+    QuotaError,
+    RemoteBusyError,
+    RemoteError,
+    UsageError,
+)
 from kit.harness.atomic import atomic_write
 from kit.remote.backoff import PassingError
 from kit.remote.client import KaggleClient
 from kit.remote.kernel_ref import KernelRef
-from kit.remote.replies import AbsentError, KernelStatus, Pushed
+from kit.remote.replies import AbsentError, KernelStatus, Pushed, SourcesError
 
 METADATA = "kernel-metadata.json"
 SETTLE_S = 30.0
@@ -88,6 +95,11 @@ def was_taken(client: KaggleClient, ref: KernelRef, mark: str) -> bool:
         return False
 
 
+def _arrived(client: KaggleClient, ref: KernelRef, mark: str) -> bool:
+    client.backoff.pause(SETTLE_S)
+    return was_taken(client, ref, mark)
+
+
 def deliver(client: KaggleClient, ref: KernelRef, folder: Path, mark: str, limit_s: float | None) -> Pushed:
     """Push the kernel in ``folder``, which carries ``mark``.
 
@@ -102,12 +114,17 @@ def deliver(client: KaggleClient, ref: KernelRef, folder: Path, mark: str, limit
     for attempt in range(1, client.backoff.tries + 1):
         try:
             return client.push(folder, limit_s)
+        except (QuotaError, RemoteBusyError, CredentialsError, SourcesError):
+            raise
         except PassingError as error:
-            if not error.sure:
-                client.backoff.pause(SETTLE_S)
-                if was_taken(client, ref, mark):
-                    return Pushed(None, f"https://www.kaggle.com/code/{ref}")
+            if not error.sure and _arrived(client, ref, mark):
+                return Pushed(None, f"https://www.kaggle.com/code/{ref}")
             if attempt == client.backoff.tries:
                 raise RemoteError(f"{error} Nothing was pushed. Tried {attempt} times.") from error
             client.backoff.wait_after(attempt, error, "The push")
+        except RemoteError:
+            # In words that are not known: it may have been taken all the same.
+            if _arrived(client, ref, mark):
+                return Pushed(None, f"https://www.kaggle.com/code/{ref}")
+            raise
     raise AssertionError("unreachable")

@@ -28,7 +28,7 @@ from kit.remote.parameter_cell import with_values
 from kit.remote.payload import pack
 from kit.remote.secret_check import refuse_secrets
 from kit.remote.settings import Settings, settings_of
-from kit.remote.travelling_files import files_named_by
+from kit.remote.travelling_files import files_named_by, modules_beside
 
 LARGEST = 1_000_000
 """Bytes of a pushed notebook."""
@@ -141,10 +141,12 @@ def self_contained(order: KernelOrder, settings: Settings, **also: Any) -> Built
     options = _options(order, also)
     root = repository_root()
     modules = modules_of(document, root)
+    beside = modules_beside(order.notebook, modules)
+    modules -= {name.removesuffix(".py") for name in beside}
     modules = {one for one in modules if distribution_of(one) not in settings.optional}
     missing = missing_in_image(modules, root / "requirements.txt", settings.packages_for(everything))
     carried, missing = carry(missing)
-    payload = pack(carried.files, files_named_by(everything, [Path.cwd(), root]))
+    payload = pack(carried.files, {**beside, **files_named_by(everything, [Path.cwd(), root])})
     raw = _with_values(document, values)
     raw["cells"].insert(0, _cell(first_cell(payload, values, options)))
     return Built(raw, tuple(missing), carried.versions)

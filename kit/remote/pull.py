@@ -145,16 +145,12 @@ class Pull:
     def _from_archive(self, run: OutputRun, made: Path) -> dict[str, Any] | None:
         """Return what unpacking found; None where the loose files are of a later step than the archive's."""
         archive = made.with_name(ARCHIVE)
-        if SUM in run.names:
-            self._fetch(run, SUM, archive.with_name(SUM))
-        self._fetch(run, ARCHIVE, archive)
         try:
-            found = unpack_run(archive, made)
+            found = self._unpacked(run, made)
         except IntegrityError as error:
             # A byte may have changed on the way; a second copy with the same fault is the fault of what lies there.
             logger.warning("The archive does not verify, it is downloaded again: %s", error)
-            self._fetch(run, ARCHIVE, archive)
-            found = unpack_run(archive, made)
+            found = self._unpacked(run, made)
         newest = max((int(one["name"].partition("-")[2]) for one in found["checkpoints"]), default=-1)
         if run.step > newest:
             logger.warning(
@@ -170,6 +166,12 @@ class Pull:
             if made.with_name(name).is_file():
                 made.with_name(name).rename(made / name)
         return {"source": "archive", "files": found["files"], "continue_with": found["continue_with"]}
+
+    def _unpacked(self, run: OutputRun, made: Path) -> dict[str, Any]:
+        for name in (SUM, ARCHIVE):
+            if name in run.names:
+                self._fetch(run, name, made.with_name(name))
+        return unpack_run(made.with_name(ARCHIVE), made)
 
     def _from_files(self, run: OutputRun, made: Path) -> dict[str, Any]:
         """Bring the loose files and make the archive of them here."""

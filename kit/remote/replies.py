@@ -27,7 +27,7 @@ _REFUSED = re.compile(r"^Kernel push error: (.*)", re.MULTILINE | re.DOTALL)
 _NOT_ADDED = re.compile(r"The following are not valid (dataset|kernel|competition) sources.*?: (\[.*\])")
 _TOO_MANY = re.compile(r"\b429\b|too many requests|rate.?limit", re.IGNORECASE)
 _SERVER = re.compile(
-    r"\b50[0234]\b|internal (server )?error|bad gateway|service unavailable|temporarily|try again later"
+    r"\b50[0234]\b|internal (server )?error|bad gateway|service unavailable|temporarily|try again"
     r"|timed? ?out|connection (aborted|reset|refused|error|broken)|max retries exceeded|remotedisconnected"
     r"|remote end closed|incompleteread|name resolution|proxyerror|failed to establish",
     re.IGNORECASE,
@@ -90,8 +90,12 @@ class SourcesError(RemoteError):
         self.pushed, self.missing = pushed, missing
 
 
-def failure(reply: CliReply, credentials: Credentials, what: str) -> KitError:
-    """Return the error that a call which failed (its exit code is not 0) told in its own words."""
+def failure(reply: CliReply, credentials: Credentials, what: str, *, asks: bool = False) -> KitError:
+    """Return the error that a call which failed (its exit code is not 0) told in its own words.
+
+    The client prints a server's message without its code, so words that are not known may be those of a passing
+    failure; of a call that only ``asks`` they are taken for such, since asking again does no harm.
+    """
     said = f"{reply.out}\n{reply.err}"
     line = reply.last_line
     if _NOBODY.search(said):
@@ -103,6 +107,8 @@ def failure(reply: CliReply, credentials: Credentials, what: str) -> KitError:
     if _ABSENT.search(line):
         brief = line.partition(". ")[0].rstrip(".")  # the client goes on at length
         return AbsentError(f"{what}: Kaggle has no such thing, or not for these credentials ({brief}).")
+    if asks:
+        return PassingError(f"{what}: Kaggle does not answer ({line}).")
     return RemoteError(f"{what}: Kaggle refused ({line}).")
 
 

@@ -1,4 +1,4 @@
-"""Files that a notebook reads by a parameter, such as a CSV of counts: they travel, and lie there at the same place."""
+"""Files that a notebook needs beside it: named by a parameter, such as a CSV of counts, or modules that it imports."""
 
 from __future__ import annotations
 
@@ -30,6 +30,15 @@ def files_named_by(values: Mapping[str, Any], roots: Iterable[Path]) -> dict[str
             continue
         found[_checked(name, value, path)] = path
     return found
+
+
+def modules_beside(notebook: Path, modules: Iterable[str]) -> dict[str, Path]:
+    """Return the files of those modules that lie beside the notebook, by name: it would not find them elsewhere.
+
+    What they import in turn is not looked at.
+    """
+    files = {f"{name}.py": notebook.parent / f"{name}.py" for name in modules}
+    return {name: path for name, path in files.items() if path.is_file()}
 
 
 def _checked(name: str, value: str, path: Path) -> str:

@@ -157,6 +157,27 @@ def test_a_foreign_run_json_is_passed_over(tmp_path, text):
     assert attached_runs(tmp_path / "input", ASKED) == []
 
 
+@pytest.mark.parametrize("members", [None, [], ["run.json"], ["other.txt"]])
+def test_a_foreign_archive_is_passed_over(tmp_path, members):
+    """Any file may be called artifacts.zip: no zip, one without a run.json, one with another's."""
+    archive = tmp_path / "input/first/artifacts.zip"
+    archive.parent.mkdir(parents=True)
+    archive.write_text("no zip")
+    if members is not None:
+        with zipfile.ZipFile(archive, "w") as made:
+            for name in members:
+                made.writestr(name, '{"a": [' * 3)
+    assert attached_runs(tmp_path / "input", ASKED) == []
+
+
+def test_settings_nested_without_end_are_passed_over(tmp_path):
+    """A config of a thousand levels is no reason for a session to fail."""
+    root = left_behind(tmp_path / "input/first/walk", 10)
+    deep = '{"a": ' * 990 + "1" + "}" * 990
+    (root / "run.json").write_text(f'{{"config": {deep}, "config_hash": "h"}}')
+    assert attached_runs(tmp_path / "input", ASKED) == []
+
+
 def test_a_run_whose_records_cannot_be_read_is_passed_over(tmp_path, here, caplog):
     """A ledger of sessions that is none would fail the session that took it."""
     root = left_behind(tmp_path / "input/first/walk", 10)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,28 @@ session = TrainingSession.open(
     out=out,
     cadence=Cadence(checkpoint_every_steps=10),
 )
-generator, at = np.random.default_rng(seed), np.zeros(4)
+np.random.seed(seed)
+
+
+class Walk:
+    at = np.zeros(4)
+
+    def state_dict(self):
+        return {"at": self.at}
+
+    def load_state_dict(self, state):
+        self.at = state["at"]
+
+
+walk = Walk()
+session.register(walk=walk)
 """
 STEP = """for step in session.steps():
+    session.outputs.settle()
     if step == until:
-        session.outputs.settle()
         raise RuntimeError("broken off")
-    at = rate * at + np.random.normal(size=4)
-    session.record(distance=float(np.abs(at).mean()))
+    walk.at = rate * walk.at + np.random.normal(size=4)
+    session.record(distance=float(np.abs(walk.at).mean()))
 """
 
 
@@ -65,19 +80,25 @@ def bare_environment(home: Path, **more: str) -> dict[str, str]:
     return kept | {"XDG_CACHE_HOME": str(home / "cache"), "OMP_NUM_THREADS": "1"} | more
 
 
-def run_as_kaggle_does(notebook: Path, working: Path, **more: str) -> subprocess.CompletedProcess[str]:
+def image_without(folder: Path, *absent: str) -> tuple[str, str]:
+    """Return an interpreter and a PYTHONPATH with all that is installed here, but for the kit and what is ``absent``.
+
+    Files that put the repository on the path are not looked at in a folder of the PYTHONPATH.
+    """
+    folder.mkdir()
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if not path.name.lower().startswith(("training_kit", "__editable__", *absent)):
+            (folder / path.name).symlink_to(path)
+    return getattr(sys, "_base_executable", sys.executable), str(folder)
+
+
+def run_as_kaggle_does(
+    notebook: Path, working: Path, python: str = sys.executable, **more: str
+) -> subprocess.CompletedProcess[str]:
     """Execute a notebook by papermill in an empty folder; the executed one is ``working.ipynb`` beside it."""
     working.mkdir(parents=True, exist_ok=True)
     output = working.with_suffix(".ipynb")
-    command = [
-        sys.executable,
-        "-m",
-        "papermill",
-        str(notebook),
-        str(output),
-        "-k",
-        "python3",
-        "--no-progress-bar",
-    ]
+    command = [python, "-m", "papermill", str(notebook), str(output), "-k", "python3"]
+    command.append("--no-progress-bar")
     environment = bare_environment(working.parent, **more)
     return subprocess.run(command, cwd=working, env=environment, capture_output=True, text=True, check=False)

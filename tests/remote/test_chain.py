@@ -140,11 +140,10 @@ def test_a_chain_killed_at_any_point_and_called_again_pays_no_session_twice(
 
 
 class Killing:
-    """Kills the chain once for each session, right before or after the thing named."""
+    """Kills the chain right before or after the thing named, in each session."""
 
     def __init__(self, patch: pytest.MonkeyPatch, point: str) -> None:
         self.kills = 0
-        self._armed: dict[int, bool] = {}
         name = {"after delivery": "deliver", "after taking": "take", "after upload": "upload"}.get(
             point, point
         )
@@ -164,7 +163,7 @@ class Killing:
         def killed(*given: Any, **named: Any) -> Any:
             nonlocal calls
             calls += 1
-            if calls % 2 == 0:
+            if calls % 2 == 0 and point != "after delivery":  # that one is not done again
                 return real(*given, **named)
             if after:
                 real(*given, **named)

@@ -92,6 +92,7 @@ def test_an_error_status_is_one_although_its_exit_code_is_0(loopback, ref):
     assert status == KernelStatus("ERROR", "Your notebook tried to allocate more memory than is available")
 
 
+@pytest.mark.slow
 def test_too_many_requests_are_waited_for(loopback, ref):
     """The call comes through at last, and every wait is noted in the log."""
     loopback.ran(Plan())

@@ -198,6 +198,20 @@ def test_a_file_that_a_parameter_names_travels(tmp_path, monkeypatch):
         build_kernel(KernelOrder(notebook, "me", {"counts": "data/counts.csv"}), tmp_path / "built")
 
 
+def test_a_module_beside_the_notebook_travels(tmp_path, monkeypatch):
+    """It is no package that a registry would have."""
+    notebook = walk_notebook(tmp_path / "mine", last="import my_own_helper")
+    (tmp_path / "mine/my_own_helper.py").write_text("")
+    seen: dict[str, Path] = {}
+    monkeypatch.setattr("kit.remote.kernel.pack", lambda site, files: seen.update(files) or pack_small())
+    built = build_kernel(KernelOrder(notebook, "me"), tmp_path / "built")
+    assert seen == {"my_own_helper.py": tmp_path / "mine/my_own_helper.py"}
+    assert built.missing == ()
+    (tmp_path / "mine/my_own_helper.py").unlink()
+    built = build_kernel(KernelOrder(notebook, "me"), tmp_path / "built")
+    assert [one.name for one in built.missing] == ["my-own-helper"]
+
+
 def pack_small():
     """Return a payload of no content."""
     from kit.remote.payload import Payload

@@ -1,6 +1,5 @@
 """A built notebook run as Kaggle runs it: a real kernel, nothing of the repository beside it, session after session."""
 
-import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 from kit.harness.clock import SYSTEM_CLOCK
 from kit.remote.kernel import KernelOrder, build_kernel
 from tests.crash.runs import assert_sound, read
-from tests.remote.building import run_as_kaggle_does, walk_notebook
+from tests.remote.building import image_without, run_as_kaggle_does, walk_notebook
 
 pytestmark = pytest.mark.slow
 LAST = """from pathlib import Path
@@ -78,17 +77,21 @@ def test_opened_by_hand_the_limit_of_the_push_does_not_hold(tmp_path):
     assert read(tmp_path / "here/folder/runs/walk")["status"] == "complete"
 
 
-def test_the_traffic_notebook_trains_and_compares_far_from_the_repository(tmp_path, repository):
-    """traffic_signal as it is pushed, made short: trained on the embedded scenario, compared, archived."""
-    order = KernelOrder(
-        repository / "notebooks/traffic_signal.ipynb",
-        "me",
-        {"total_timesteps": 600, "test_days": 1, "quick_test": True},
-    )
+def test_the_traffic_notebook_trains_where_neither_the_kit_nor_stable_baselines3_is_installed(
+    tmp_path, repository
+):
+    """As on the image: both come out of the notebook, which trains on the embedded scenario and compares."""
+    values = {"total_timesteps": 600, "test_days": 2, "quick_test": True}
+    order = KernelOrder(repository / "notebooks/traffic_signal.ipynb", "me", values)
     built = build_kernel(order, tmp_path / "built")
-    working = tmp_path / "kaggle/working"
-    done = run_as_kaggle_does(built.notebook, working)
+    python, path = image_without(tmp_path / "image", "stable_baselines3", "sb3_contrib", "libsumo", "sumo")
+    working = tmp_path / "content/working"
+    done = run_as_kaggle_does(built.notebook, working, python, PYTHONPATH=path)
     assert done.returncode == 0, done.stderr[-2000:]
     run = working / "runs/traffic_signal-quick"
     assert read(run)["status"] == "complete"
-    assert json.loads((run / "results.json").read_text())
+    versions = read(run, "run.json")["versions"]
+    assert versions["stable-baselines3"] == built.carried["stable-baselines3"]
+    assert "sb3-contrib" not in versions, "the kernel saw this machine's packages, so nothing is shown"
+    assert read(run, "results.json")
+    assert (run / "report.html").stat().st_size > 0, "the drawing process found them too"

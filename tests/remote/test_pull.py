@@ -33,6 +33,7 @@ def test_a_complete_run_comes_home_whole(loopback, runs, tmp_path):
     assert names_in(tmp_path / "home") == ["run"]
 
 
+@pytest.mark.slow
 def test_what_is_here_already_is_not_downloaded_again(loopback, runs, tmp_path):
     """The same archive has the same sum."""
     loopback.ran(Plan(files=files_of(runs["complete"])))

@@ -9,12 +9,13 @@ import pytest
 from kit.harness.manifest import verify_checkpoint
 from kit.harness.run_folder import RunFolder
 from kit.harness.verify import verify
-from kit.notebooks.launch import Launch, NotebookRun
+from kit.notebooks.launch import Launch
 from kit.remote.backoff import Backoff
 from kit.remote.chain import Chain, ChainOrder
 from kit.remote.client import KaggleClient
 from kit.remote.command_orders import kernel_order, quick_launch
 from kit.remote.push import Push, PushOrder, push_and_wait
+from kit.remote.rehearse_notebook import NotebookRehearsal, rehearse_notebook
 from tests.remote.kaggle_server import KaggleServer, rehearsed
 from tests.remote.walking_notebook import walking_notebook
 
@@ -35,10 +36,20 @@ def last_state(run_dir: Path) -> list[tuple[str, str]]:
     return sorted((one.name, one.sha256) for one in verify_checkpoint(newest).files)
 
 
+def seeded(notebook: Path) -> Path:
+    """Seed numpy's generator too: a checkpoint holds its state, and every start would have another."""
+    line = json.dumps("random.seed(seed)\n")
+    text = notebook.read_text()
+    assert text.count(line) == 1
+    more = json.dumps("__import__('numpy').random.seed(seed)\n")
+    notebook.write_text(text.replace(line, f"{line}, {more}"))
+    return notebook
+
+
 def test_three_sessions_end_like_one_that_nobody_touched(tmp_path: Path) -> None:
     """One hangs and is killed, one stops in time, one completes; weights and metrics are those of a single run."""
-    notebook = walking_notebook(tmp_path)
-    values = {"total_timesteps": TOTAL, "pause_s": 0.06, "hang_at": 100}
+    notebook = seeded(walking_notebook(tmp_path))
+    values = {"total_timesteps": TOTAL, "pause_s": 0.1, "hang_at": 100}
     with KaggleServer(tmp_path / "kaggle", rehearsed(LONGEST_S)) as server:
         client = client_of(server, tmp_path / "account")
         kernel = kernel_order(Launch(notebook, values), limit=f"{TOLD_S}s", slug="walking-there")
@@ -51,7 +62,9 @@ def test_three_sessions_end_like_one_that_nobody_touched(tmp_path: Path) -> None
     assert ends[-1] == ("COMPLETE", "complete")
     assert found["sessions"][1]["carry"] == "dataset"
     assert found["sessions"][-1]["carry"] == "kernel"
-    alone = NotebookRun(Launch(notebook, {"total_timesteps": TOTAL}, str(tmp_path / "alone"))).run()
+    alone = rehearse_notebook(
+        NotebookRehearsal(notebook, 300.0, {"total_timesteps": TOTAL}, str(tmp_path / "alone"))
+    )
     assert alone["status"] == "complete"
     assert last_state(tmp_path / "there") == last_state(tmp_path / "alone")
     there, alone_rows = (tmp_path / name / "metrics.csv" for name in ("there", "alone"))

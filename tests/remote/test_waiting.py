@@ -32,6 +32,7 @@ def waiting(loopback: Loopback, clock: ManualClock, told: list[str]) -> tuple[Ka
     return client, Waiting(client, 30.0, told.append, clock)
 
 
+@pytest.mark.slow
 def test_an_old_end_is_not_believed_after_a_push(loopback, ref):
     """Kaggle tells late: two answers are of the version before, then it runs, then it has ended."""
     clock, told = ManualClock(), []
@@ -60,9 +61,9 @@ def test_a_kernel_that_is_denied_at_first_is_waited_for(loopback, ref):
         ("COMPLETE", "complete", 0),
         ("COMPLETE", "stopped", 4),
         ("CANCEL_ACKNOWLEDGED", "killed", 4),
-        ("ERROR", "killed", 1),
-        ("COMPLETE", None, 0),
-        ("CANCEL_ACKNOWLEDGED", None, 1),
+        pytest.param("ERROR", "killed", 1, marks=pytest.mark.slow),
+        pytest.param("COMPLETE", None, 0, marks=pytest.mark.slow),
+        pytest.param("CANCEL_ACKNOWLEDGED", None, 1, marks=pytest.mark.slow),
     ],
 )
 def test_the_exit_code_is_that_of_the_run_and_not_of_the_notebook(loopback, runs, ref, status, state, code):
