@@ -145,6 +145,7 @@ def _assert_the_same(one: Path, other: Path) -> None:
     assert files[0] == files[1]
 
 
+@pytest.mark.slow
 def test_a_run_that_never_began_is_a_failure_that_shows_the_log(tmp_path, notebook):
     """Nothing came back: exit 1, with the end of the log; the folder holds no run afterwards."""
 
@@ -180,21 +181,27 @@ def test_by_default_it_lies_beside_the_run_of_this_machine(tmp_path, notebook, m
 
 
 @pytest.mark.parametrize(
-    ("summary", "code"),
+    ("status", "reason", "verdict", "code"),
     [
-        ({"status": "complete", "reason": ""}, 0),
-        ({"status": "stopped", "reason": "soft_deadline"}, 4),
-        ({"status": "failed", "reason": "hard_deadline", "resumable": True}, 6),
-        ({"status": "failed", "reason": "killed", "resumable": True}, 4),
-        ({"status": "failed", "reason": "killed", "resumable": False}, 1),
+        ("complete", "", "COMPLETE", 0),
+        ("complete", "", "ERROR", 1),
+        ("stopped", "soft_deadline", "COMPLETE", 4),
+        ("stopped", "soft_deadline", "CANCEL_ACKNOWLEDGED", 4),
+        ("stopped", "soft_deadline", "ERROR", 1),
+        ("failed", "hard_deadline", "ERROR", 6),
+        ("failed", "hard_deadline", "CANCEL_ACKNOWLEDGED", 4),
+        ("failed", "killed", "CANCEL_ACKNOWLEDGED", 4),
+        ("failed", "ValueError", "ERROR", 1),
     ],
 )
-def test_the_exit_code_says_whether_it_can_be_continued(summary, code):
-    """A killed run is continued where a checkpoint is there."""
-    assert exit_code({**summary, "rehearsal": {"exit_code": 137}}) == code
+def test_the_exit_code_says_whether_it_can_be_continued(status, reason, verdict, code):
+    """A run that the time limit killed is continued where a checkpoint is there; an error comes again."""
+    summary = {"status": status, "reason": reason, "resumable": status != "complete"}
+    assert exit_code({**summary, "rehearsal": {"status": verdict, "exit_code": 137}}) == code
 
 
-def test_a_notebook_that_failed_is_a_failure_though_there_is_a_checkpoint():
-    """A bug in a cell comes again in the next session."""
-    failed = {"status": "failed", "reason": "ValueError", "resumable": True, "rehearsal": {"exit_code": 1}}
-    assert exit_code(failed) == 1
+def test_a_kill_that_left_no_checkpoint_is_a_failure():
+    """There is nothing that another session could go on from."""
+    rehearsal = {"status": "CANCEL_ACKNOWLEDGED", "exit_code": 137}
+    killed = {"status": "failed", "reason": "killed", "resumable": False, "rehearsal": rehearsal}
+    assert exit_code(killed) == 1
