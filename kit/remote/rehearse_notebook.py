@@ -29,6 +29,7 @@ from kit.harness.store import committed_directory
 from kit.harness.summary import COMPLETE, FAILED, STOPPED, SessionLedger, read_summary
 from kit.harness.watchdog import STOP_HARD
 from kit.opening import folder_of
+from kit.remote.dwellers import end_dwellers
 from kit.remote.kernel import KernelOrder, build_kernel
 from kit.remote.rehearse import (
     KAGGLE_DISK_BYTES,
@@ -159,6 +160,7 @@ def _staging(folder: RunFolder) -> Iterator[Path]:
     prefix = f".{folder.root.name}.rehearsal-"
     try:
         for left in folder.root.parent.glob(f"{glob.escape(prefix)}*"):
+            end_dwellers(left)
             give_back(left)
         staging = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.root.parent))
     except OSError as error:

@@ -2,10 +2,15 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import threading
 import zipfile
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from kit import TrainingSession
@@ -18,6 +23,7 @@ from kit.remote.rehearse_notebook import LOG, Build, NotebookRehearsal, exit_cod
 from tests.crash.walk import Walk
 from tests.remote.tiny_kernel import tiny_kernel
 
+ROOT = Path(__file__).resolve().parents[2]
 ANOTHER_SESSION = """
 import json, shutil
 from pathlib import Path
@@ -26,6 +32,20 @@ shutil.copytree(there, "runs/walk", ignore=shutil.ignore_patterns(".kit"))
 ledger = Path("runs/walk/sessions.json")
 entries = json.loads(ledger.read_text())["sessions"]
 ledger.write_text(json.dumps({"sessions": [*entries, {**entries[-1], "session": 2}]}))
+"""
+
+
+REDIRECTED = """
+import sys
+from pathlib import Path
+from kit.remote.linux import NEW_USERS, own_namespaces
+from kit.remote.rehearse_notebook import NotebookRehearsal, rehearse_notebook
+from tests.remote.tiny_kernel import tiny_kernel
+own_namespaces(NEW_USERS)
+Path("/proc/sys/user/max_mnt_namespaces").write_text("0")
+cell = "open('up', 'w').close()\\nimport time\\ntime.sleep(600)"
+order = NotebookRehearsal(Path("walk.ipynb"), 60, {}, sys.argv[1])
+rehearse_notebook(order, lambda _, folder: tiny_kernel(folder, cell))
 """
 
 
@@ -136,3 +156,30 @@ def test_nobody_opens_the_run_while_it_is_rehearsed_and_taken_home(order):
     assert [path.stat().st_ino for path in (order.folder.lock, order.folder.launching)] == locks
     assert (order.folder.root / "notes.txt").read_text() == "mine"
     FileLock(order.folder.lock).acquire().release()
+
+
+@pytest.mark.slow
+def test_what_a_killed_rehearsal_left_goes_with_the_next(tmp_path, order):
+    """Killed with what plays its machine it leaves processes, and inputs that nobody may write: neither stays."""
+    out = order.folder.root
+    killed = subprocess.Popen([sys.executable, "-c", REDIRECTED, str(out)], cwd=ROOT, stderr=subprocess.PIPE)
+    while not list(tmp_path.glob(".run.rehearsal-*/out/.machine/kaggle/working/up")):
+        if killed.poll() is not None:
+            assert killed.stderr is not None
+            pytest.skip(f"no namespaces are allowed here: {killed.stderr.read()!r}")
+        threading.Event().wait(0.05)
+    [left] = tmp_path.glob(".run.rehearsal-*")
+    family = psutil.Process(killed.pid).children(recursive=True)
+    [machine] = [one for one in family if "kit.remote.machine" in one.cmdline()]
+    machine.send_signal(signal.SIGSTOP)  # it is not to see its parent die
+    killed.kill()
+    killed.communicate()
+    machine.kill()
+    [read_only] = (left / "out/.machine/kaggle/input").glob("*/runs/walk/run.json")
+    assert read_only.stat().st_mode & 0o222 == 0
+
+    with pytest.raises(NotebookError, match="ended COMPLETE"):
+        rehearse_notebook(order, kernel("print('the next')"))
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    _gone, alive = psutil.wait_procs(family, timeout=5)
+    assert not alive
