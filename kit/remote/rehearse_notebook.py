@@ -25,7 +25,7 @@ from kit.harness.deadline import format_duration
 from kit.harness.finalise import finalise_from_disk, repackage
 from kit.harness.lock import FileLock
 from kit.harness.run_folder import OWN, RunFolder, move_aside
-from kit.harness.store import committed_directory
+from kit.harness.store import clear_beside, committed_directory
 from kit.harness.summary import COMPLETE, FAILED, STOPPED, SessionLedger, read_summary
 from kit.harness.watchdog import STOP_HARD
 from kit.opening import folder_of
@@ -114,6 +114,7 @@ def rehearse_notebook(order: NotebookRehearsal, build: Build = pushed_kernel) ->
             time limit was to blame. The log of what happened is then the only thing that changed in the folder.
     """
     folder = order.folder
+    clear_beside(folder.root)
     folder.refuse_foreign()
     if order.fresh and folder.holds_a_run():
         with FileLock(folder.lock).acquire():

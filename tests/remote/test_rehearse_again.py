@@ -138,6 +138,18 @@ def test_a_run_that_a_session_has_open_is_refused_before_anything_is_built(order
         rehearse_notebook(order, build)
 
 
+def test_a_run_that_was_moved_aside_to_be_replaced_is_put_back(order):
+    """Killed between two renames, a rehearsal leaves the run beside its place: the next one goes on from it."""
+    order.folder.root.rename(order.folder.root.with_name(f".run.{2**22 + 1}.0a1b2c3d.old"))
+
+    def build(order: NotebookRehearsal, folder: Path) -> Path:
+        assert order.folder.holds_a_run()
+        raise NotebookError("seen")
+
+    with pytest.raises(NotebookError, match="seen"):
+        rehearse_notebook(order, build)
+
+
 @pytest.mark.slow
 def test_nobody_opens_the_run_while_it_is_rehearsed_and_taken_home(order):
     """The lock is held from before the build, and is the same file when the folder has changed places."""
