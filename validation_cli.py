@@ -120,6 +120,7 @@ def _rehearsal_options(made: Parser) -> None:
         "--told", default="", metavar="TIME", help="the limit its session is told, where that differs"
     )
     made.add_argument("--fresh", action="store_true", help="move a run that is there aside")
+    made.add_argument("--slug", default="", metavar="SLUG", help="the kernel's; by default the notebook's")
     made.add_argument("--memory-limit", default="30GB", metavar="SIZE", help="what its processes may hold")
     made.add_argument("--disk-limit", default="20GB", metavar="SIZE", help="what /kaggle/working may hold")
 
@@ -293,6 +294,7 @@ def rehearse(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
         parse_size(arguments.memory_limit, "--memory-limit"),
         parse_size(arguments.disk_limit, "--disk-limit"),
         parse_duration(arguments.told) if arguments.told else None,
+        arguments.slug,
     )
     summary = rehearse_notebook(order)
     results = read_json(order.folder.results) if summary["status"] == "complete" else {}

@@ -65,6 +65,7 @@ class NotebookRehearsal:
         disk_bytes: what ``/kaggle/working`` may hold.
         told_s: what the session is told that the machine grants, seconds; None: ``limit_s``. Kaggle has ended runs at
             3.91 h that were promised 12.
+        slug: that of the kernel; empty for the notebook's, as with a push.
     """
 
     notebook: Path
@@ -75,6 +76,7 @@ class NotebookRehearsal:
     memory_bytes: int = KAGGLE_MEMORY_BYTES
     disk_bytes: int = KAGGLE_DISK_BYTES
     told_s: float | None = None
+    slug: str = ""
 
     def __post_init__(self) -> None:
         check_limit(self.limit_s)
@@ -92,7 +94,7 @@ Build = Callable[[NotebookRehearsal, Path], Path]
 def pushed_kernel(order: NotebookRehearsal, folder: Path) -> Path:
     """Build what a push with this session limit would push; packages that Kaggle's image lacks are warned of."""
     told_s = order.limit_s if order.told_s is None else order.told_s
-    kernel = KernelOrder(order.notebook, OWNER, order.values, session_limit_s=told_s)
+    kernel = KernelOrder(order.notebook, OWNER, order.values, order.slug, session_limit_s=told_s)
     built = build_kernel(kernel, folder)
     if built.missing:
         names = ", ".join(str(one) for one in built.missing)

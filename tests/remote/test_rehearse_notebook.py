@@ -14,7 +14,7 @@ from kit.harness.summary import read_json
 from kit.harness.verify import verify
 from kit.notebooks.package import package_run
 from kit.remote.rehearse import TOO_LONG
-from kit.remote.rehearse_notebook import NotebookRehearsal, exit_code, rehearse_notebook
+from kit.remote.rehearse_notebook import NotebookRehearsal, exit_code, pushed_kernel, rehearse_notebook
 from kit.report.rehearsal import rehearsal_text
 from tests.remote.tiny_kernel import tiny_kernel
 from tests.remote.walking_notebook import walking_notebook
@@ -65,6 +65,24 @@ def test_bad_usage_is_said_before_anything_is_built(tmp_path, notebook, capsys, 
     assert validation_cli.main(["rehearse", str(notebook), "--out", str(tmp_path / "run"), *given]) == 2
     assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["walking.ipynb"]
+
+
+def test_a_notebook_whose_name_is_no_slug_is_given_one(tmp_path, notebook, capsys):
+    """As with a push: a name too short for Kaggle is refused with the rule, and --slug takes its place."""
+    short = notebook.rename(tmp_path / "demo.ipynb")
+    words = ["rehearse", str(short), "--out", str(tmp_path / "run")]
+    assert validation_cli.main(words) == 2
+    assert "Not a slug for Kaggle: 'demo'" in capsys.readouterr().err
+    assert validation_cli.main([*words, "--slug", "Demo run"]) == 2
+    assert "Not a slug for Kaggle: 'Demo run'. Did you mean 'demo-run'?" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_slug_that_is_given_is_the_kernels(tmp_path, notebook):
+    """Of a notebook whose name would be none, too."""
+    short = notebook.rename(tmp_path / "demo.ipynb")
+    built = pushed_kernel(NotebookRehearsal(short, 60, slug="demo-run"), tmp_path / "kernel")
+    assert json.loads((built / "kernel-metadata.json").read_text())["id"] == "rehearsal/demo-run"
 
 
 def test_what_the_machine_said_stands_before_the_summary():
