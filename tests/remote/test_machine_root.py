@@ -36,8 +36,6 @@ except OSError as error:
 print(any(point.is_relative_to(here / "seen") for point in mount_points()))
 """
 WHOLE = """
-machine_root._NOT_COPIED = ("/proc", "/sys", "/dev")
-
 class Order:
     stage, working = str(stage), stage / "kaggle/working"
     disk_bytes, inputs = 10**12, {}
@@ -54,16 +52,27 @@ try:
     machine_root.build_root(Order)
 except OSError as error:
     print(error.strerror)
+"""
+LEFT = """
 written = [point for point in mount_points() if point.is_relative_to(stage / "root")]
 print([point for point in written if point != stage / "root"])
+"""
+UNLAYERED = """
+for path in sorted(Path("/").iterdir()):
+    shown = stage / "root" / path.name
+    if path.is_dir() and not path.is_symlink() and str(path) not in ("/proc", "/sys", "/dev", "/tmp"):
+        try:
+            (shown / "kit-rehearsal-test").touch()
+        except OSError as error:
+            print(error.strerror)
+        else:
+            print("written into", path)
 """
 
 
 def said(code: str, folder: Path) -> list[str]:
     """Run it in a process that leaves this machine's mounts; return its lines."""
-    done = subprocess.run(
-        [sys.executable, "-c", REFUSED + code, str(folder)], cwd=ROOT, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code, str(folder)], cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0 and "own_namespaces" in done.stderr:
         pytest.skip("no namespaces are allowed here")
     assert done.returncode == 0, done.stderr
@@ -72,9 +81,16 @@ def said(code: str, folder: Path) -> list[str]:
 
 def test_what_cannot_be_made_read_only_is_not_shown(tmp_path):
     """A bind that the kernel will not protect is taken away again, with what came along, and that is an error."""
-    assert said(ONE, tmp_path) == ["refused", "False"]
+    assert said(REFUSED + ONE, tmp_path) == ["refused", "False"]
 
 
 def test_a_root_with_a_folder_that_could_be_written_is_no_root(tmp_path):
     """Where neither a layer nor the protection can be had no machine is made, and nothing is left mounted in it."""
-    assert said(WHOLE, tmp_path) == ["refused", "[]"]
+    assert said(REFUSED + WHOLE + LEFT, tmp_path) == ["refused", "[]"]
+
+
+def test_where_no_layer_can_be_had_the_machines_folders_are_read_only(tmp_path):
+    """Every folder of this machine's root is seen, and none can be written."""
+    allowed = REFUSED.replace("linux.make_read_only = refuse", "")
+    words = said(allowed + WHOLE + UNLAYERED, tmp_path)
+    assert set(words) == {"Read-only file system"}

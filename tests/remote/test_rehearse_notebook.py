@@ -170,14 +170,15 @@ def test_a_run_that_never_began_is_a_failure_that_shows_the_log(tmp_path, notebo
     def build(order: NotebookRehearsal, folder: Path) -> Path:
         return tiny_kernel(folder, "raise RuntimeError('no training here')")
 
-    left = tmp_path / ".run.rehearsal-abc/input"  # by one that was killed
-    left.mkdir(parents=True)
-    order = NotebookRehearsal(notebook, 60, {}, str(tmp_path / "run"))
+    for name in ("run [1]", "run 1"):  # by one that was killed, and by one of another run
+        (tmp_path / f".{name}.rehearsal-abc/input").mkdir(parents=True)
+    order = NotebookRehearsal(notebook, 60, {}, str(tmp_path / "run [1]"))
     with pytest.raises(NotebookError, match=r"(?s)ended ERROR with exit code 1 .*no training here") as raised:
         rehearse_notebook(order, build)
     assert raised.value.exit_code == 1
     assert not order.folder.holds_a_run()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "walking.ipynb"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [".run 1.rehearsal-abc", "run [1]", "walking.ipynb"]
 
 
 def test_somebodys_folder_is_refused_before_anything_is_built(tmp_path, notebook):
