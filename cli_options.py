@@ -88,6 +88,7 @@ def rehearsal_options(made: Parser) -> None:
         "--told", default="", metavar="TIME", help="the limit its session is told, where that differs"
     )
     made.add_argument("--fresh", action="store_true", help="move a run that is there aside")
+    made.add_argument("--slug", default="", metavar="SLUG", help="the kernel's; by default the notebook's")
     made.add_argument("--memory-limit", default="30GB", metavar="SIZE", help="what its processes may hold")
     made.add_argument("--disk-limit", default="20GB", metavar="SIZE", help="what /kaggle/working may hold")
 

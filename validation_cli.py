@@ -152,6 +152,7 @@ def rehearse(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
         parse_size(arguments.memory_limit, "--memory-limit"),
         parse_size(arguments.disk_limit, "--disk-limit"),
         parse_duration(arguments.told) if arguments.told else None,
+        arguments.slug,
     )
     summary = rehearse_notebook(order)
     results = read_json(order.folder.results) if summary["status"] == "complete" else {}

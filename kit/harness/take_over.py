@@ -10,7 +10,6 @@ No proof of origin is made anew: pickled state in what was taken over is asked a
 from __future__ import annotations
 
 import contextlib
-import glob
 import logging
 import os
 import shutil
@@ -22,7 +21,7 @@ from typing import Any
 from kit.errors import IntegrityError, StorageError
 from kit.harness.attached import AttachedRun, attached_runs, sound_step
 from kit.harness.run_folder import OWN, RunFolder
-from kit.harness.store import committed_directory, discard, is_stale, regular_files
+from kit.harness.store import clear_beside, committed_directory, regular_files
 from kit.harness.summary import SessionLedger, read_summary
 from kit.harness.unpack import (
     CHUNK,
@@ -58,7 +57,9 @@ def take_over(root: Path, folder: RunFolder, asked: Mapping[str, Any]) -> TakenO
     Raises:
         StorageError: The run folder cannot be written, or has no room; nothing was changed.
     """
-    _clear_unfinished(folder.root)
+    clear_beside(folder.root)
+    if folder.holds_a_run():  # it had been moved aside by a process that was then killed
+        return None
     runs = attached_runs(root, asked)
     while (run := _newest_sound(runs)) is not None:
         try:
@@ -170,10 +171,3 @@ def _link_living(root: Path, folder: Path) -> None:
             with contextlib.suppress(FileNotFoundError):
                 target.unlink()
             os.link(living, target, follow_symlinks=False)
-
-
-def _clear_unfinished(root: Path) -> None:
-    """Remove what a session that was killed while it took over left beside the run folder."""
-    for path in root.parent.glob(f".{glob.escape(root.name)}.*"):
-        if is_stale(path.name):
-            discard(path)

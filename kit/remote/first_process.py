@@ -64,7 +64,10 @@ def _enter(order: MachineOrder) -> dict[str, str]:
 def _run(module_and_arguments: tuple[str, ...], variables: Mapping[str, str]) -> int:
     """Run a module, collecting every orphan that ends meanwhile, as process 1 has to; return its exit code."""
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", *module_and_arguments], stdin=subprocess.DEVNULL, env=variables
+        [sys.executable, "-P", "-m", *module_and_arguments],
+        stdin=subprocess.DEVNULL,
+        env=variables,
+        preexec_fn=die_with_parent,
     )
     while True:
         pid, status = os.wait()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 NEW_MOUNTS, NEW_USERS, NEW_PROCESSES, NEW_NETWORK = 0x0002_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000
 READ_ONLY, REMOUNT, BIND, RECURSIVE, PRIVATE = 0x1, 0x20, 0x1000, 0x4000, 0x4_0000
+DETACH = 0x2
 _KEPT = 0x2 | 0x4 | 0x8 | 0x400 | 0x800
 """What a remount has to repeat: nosuid, nodev, noexec, noatime, nodiratime; statvfs has them at the same bits."""
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
@@ -47,10 +48,22 @@ def mount(source: Path | str, target: Path, kind: str = "", flags: int = 0, data
 
 
 def bind(source: Path, target: Path, *, read_only: bool = False, recursive: bool = False) -> None:
-    """Let ``source`` be seen at ``target``, which exists and is of the same kind."""
+    """Let ``source`` be seen at ``target``, which exists and is of the same kind.
+
+    Where it cannot be made read-only it is not shown at all: OSError.
+    """
     mount(source, target, flags=BIND | (RECURSIVE if recursive else 0))
     if read_only:
-        make_read_only(target)
+        try:
+            make_read_only(target)
+        except OSError:
+            unmount(target)
+            raise
+
+
+def unmount(target: Path) -> None:
+    """Take away what is mounted at ``target``, and all that is mounted below."""
+    _check(_libc().umount2(os.fsencode(target), DETACH), str(target))
 
 
 def make_read_only(target: Path) -> None:

@@ -30,6 +30,7 @@ from kit.remote.linux import (
 from kit.remote.machine_limits import MachineLimits
 from kit.remote.machine_order import NAMESPACES, MachineOrder, Verdict
 from kit.remote.machine_root import build_root, has_own_disk
+from kit.remote.survivors import keep_files_only
 
 TICK_S = 0.05
 KILLED = 128 + signal.SIGKILL
@@ -58,7 +59,8 @@ class Machine:
             self._kill(process)
         elapsed_s = round(SYSTEM_CLOCK.monotonic() - self._began_s, 3)
         if self._isolated and has_own_disk(self._order):
-            copytree(self._order.working, self._order.rescued, symlinks=True)
+            keep_files_only(self._order.working)  # a pipe or a socket cannot be copied
+            copytree(self._order.working, self._order.rescued)
         if reason is not None:
             return Verdict(reason, KILLED, elapsed_s=elapsed_s)
         return Verdict("itself", process.returncode, elapsed_s=elapsed_s)

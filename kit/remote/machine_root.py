@@ -80,9 +80,7 @@ def _overlay(path: Path, target: Path, layer: Path) -> None:
         except OSError:  # in a user namespace the layers' notes need another kind of attribute
             mount("overlay", target, "overlay", data=f"{options},userxattr")
     except OSError:
-        bind(path, target, recursive=True)
-        with suppress(OSError):
-            make_read_only(target)
+        bind(path, target, read_only=True, recursive=True)
 
 
 def _mount_the_rest(root: Path, stage: Path) -> None:
@@ -95,8 +93,11 @@ def _mount_the_rest(root: Path, stage: Path) -> None:
         below = any(point.is_relative_to(other) for other in (*_NOT_COPIED, stage))
         target = root / point.relative_to("/")
         if len(point.parts) > 2 and not below and target.exists():  # those in the root have a layer already
-            with suppress(OSError):
+            try:
                 bind(point, target, read_only=True)
+            except OSError:
+                if target.is_mount():  # it came along with the folder that it lies in, and could be written
+                    raise
 
 
 def _fresh_temporary(root: Path, stage: Path) -> None:

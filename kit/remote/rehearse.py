@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeAlias
 from kit.errors import NotebookError, StorageError, UsageError
 from kit.harness.clock import SYSTEM_CLOCK
 from kit.notebooks.locate import repository_root
+from kit.remote.dwellers import end_dwellers
 from kit.remote.kernel_log import KernelLog, read_log
 from kit.remote.machine_order import NAMESPACES, REDIRECTED, Isolation, MachineOrder, Verdict
 from kit.remote.survivors import give_back, keep_files_only, lay_read_only
@@ -210,6 +211,8 @@ def _run(machine: MachineOrder, log_file: Path) -> Verdict:
             process.wait()
         finally:
             _end(process)
+            if machine.isolation == REDIRECTED:
+                end_dwellers(Path(machine.stage))
             for pump in pumps:
                 pump.join(PUMPED_WITHIN_S)
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -17,15 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from kit.errors import NotebookError, StorageError
+from kit.harness.atomic import storage_errors
 from kit.harness.checkpoints import CheckpointStore
 from kit.harness.config import describe, refuse_other_config
 from kit.harness.deadline import format_duration
 from kit.harness.finalise import finalise_from_disk, repackage
 from kit.harness.lock import FileLock
 from kit.harness.run_folder import OWN, RunFolder, move_aside
-from kit.harness.store import committed_directory
+from kit.harness.store import clear_beside, committed_directory
 from kit.harness.summary import COMPLETE, FAILED, STOPPED, SessionLedger, read_summary
+from kit.harness.watchdog import STOP_HARD
 from kit.opening import folder_of
+from kit.remote.dwellers import end_dwellers
 from kit.remote.kernel import KernelOrder, build_kernel
 from kit.remote.rehearse import (
     KAGGLE_DISK_BYTES,
@@ -61,6 +65,7 @@ class NotebookRehearsal:
         disk_bytes: what ``/kaggle/working`` may hold.
         told_s: what the session is told that the machine grants, seconds; None: ``limit_s``. Kaggle has ended runs at
             3.91 h that were promised 12.
+        slug: that of the kernel; empty for the notebook's, as with a push.
     """
 
     notebook: Path
@@ -71,6 +76,7 @@ class NotebookRehearsal:
     memory_bytes: int = KAGGLE_MEMORY_BYTES
     disk_bytes: int = KAGGLE_DISK_BYTES
     told_s: float | None = None
+    slug: str = ""
 
     def __post_init__(self) -> None:
         check_limit(self.limit_s)
@@ -88,7 +94,7 @@ Build = Callable[[NotebookRehearsal, Path], Path]
 def pushed_kernel(order: NotebookRehearsal, folder: Path) -> Path:
     """Build what a push with this session limit would push; packages that Kaggle's image lacks are warned of."""
     told_s = order.limit_s if order.told_s is None else order.told_s
-    kernel = KernelOrder(order.notebook, OWNER, order.values, session_limit_s=told_s)
+    kernel = KernelOrder(order.notebook, OWNER, order.values, order.slug, session_limit_s=told_s)
     built = build_kernel(kernel, folder)
     if built.missing:
         names = ", ".join(str(one) for one in built.missing)
@@ -106,9 +112,11 @@ def rehearse_notebook(order: NotebookRehearsal, build: Build = pushed_kernel) ->
         UsageError: a parameter or the folder cannot be used.
         ConfigMismatchError: the folder holds a run with other settings; it is untouched.
         RunLockedError: another process has the run open.
-        NotebookError: nothing came back that is a run.
+        NotebookError: nothing came back that is a run, or that goes on from the one that is there, and no kill at the
+            time limit was to blame. The log of what happened is then the only thing that changed in the folder.
     """
     folder = order.folder
+    clear_beside(folder.root)
     folder.refuse_foreign()
     if order.fresh and folder.holds_a_run():
         with FileLock(folder.lock).acquire():
@@ -117,21 +125,27 @@ def rehearse_notebook(order: NotebookRehearsal, build: Build = pushed_kernel) ->
     there = read_summary(folder.summary)
     if there.get("status") == COMPLETE:
         return {**there, "run_dir": str(folder.root), "rehearsal": None}
-    with FileLock(folder.launching).acquire(), _staging(folder) as staging:
+    # Nobody opens the run meanwhile: what comes back is to go on from what is there now.
+    with FileLock(folder.launching).acquire(), FileLock(folder.lock).acquire(), _staging(folder) as staging:
         return _rehearse(order, build, folder, staging)
 
 
 def exit_code(summary: Mapping[str, Any]) -> int:
     """Return 0 where the run is complete, 4 where another session continues it, 6 after the hard deadline, else 1.
 
-    A run that was killed is failed, and yet continued from its last checkpoint: 4.
+    A run that was killed at the time limit is failed, and yet continued from its last checkpoint: 4. One that failed,
+    or needed more than the machine has, would do so again: 1.
     """
-    rehearsal = summary["rehearsal"]
+    if summary["rehearsal"] is None:
+        return 0
+    verdict = summary["rehearsal"]["status"]
+    killed = verdict == "CANCEL_ACKNOWLEDGED"
+    if summary["reason"] == STOP_HARD and not killed:
+        return 6
+    if verdict == "ERROR":
+        return 1
     if summary["status"] == COMPLETE:
         return 0
-    if summary["reason"] == "hard_deadline":
-        return 6
-    killed = rehearsal is not None and rehearsal["exit_code"] == 137
     return 4 if summary["status"] == STOPPED or (killed and summary.get("resumable")) else 1
 
 
@@ -149,6 +163,7 @@ def _staging(folder: RunFolder) -> Iterator[Path]:
     prefix = f".{folder.root.name}.rehearsal-"
     try:
         for left in folder.root.parent.glob(f"{glob.escape(prefix)}*"):
+            end_dwellers(left)
             give_back(left)
         staging = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.root.parent))
     except OSError as error:
@@ -167,12 +182,17 @@ def _rehearse(order: NotebookRehearsal, build: Build, folder: RunFolder, staging
     found = rehearse(
         RehearsalOrder(kernel, order.limit_s, attached, staging / "out", order.memory_bytes, order.disk_bytes)
     )
+    if before:
+        _keep_log(found, folder.root)
     came = _run_in(found.working, order.notebook.stem)
-    if came is not None and _is_further(came, folder):
+    further = came is not None and _is_further(came, folder)
+    if came is not None and further:
         _take_home(came, found, folder)
     elif not before:
         raise NotebookError(_nothing_came(found))
-    summary = _concluded(folder, found)
+    summary = _concluded(folder, found, further=further)
+    if not further and found.status != "CANCEL_ACKNOWLEDGED":
+        raise NotebookError(f"{_nothing_came(found)}\nThe run in {folder.root} is as it was.")
     return {**summary, "run_dir": str(folder.root), "rehearsal": _facts(found, order, folder)}
 
 
@@ -184,7 +204,9 @@ def _run_in(working: Path, name: str) -> RunFolder | None:
 
 
 def _is_further(came: RunFolder, folder: RunFolder) -> bool:
-    """Whether what came back is to take the place of what is there: not where it lost what had been trained.
+    """Whether what came back is to take the place of what is there.
+
+    Not where it lost what had been trained, nor where it is what was attached, and no session worked on it.
 
     Raises:
         ConfigMismatchError: it is a run of other settings.
@@ -193,18 +215,19 @@ def _is_further(came: RunFolder, folder: RunFolder) -> bool:
     if not there:
         return True
     refuse_other_config(folder.root, there.get("config", {}), new.get("config", {}))
-    return _newest_step(came) >= _newest_step(folder)
+    return _progress(came) > _progress(folder)
 
 
-def _newest_step(folder: RunFolder) -> int:
+def _progress(folder: RunFolder) -> tuple[int, int]:
+    """Return the step of the newest checkpoint, and how many sessions worked on the run."""
     newest = CheckpointStore(folder.checkpoints, str(read_run(folder).get("config_hash", ""))).newest()
-    return newest.step if newest else -1
+    return newest.step if newest else -1, len(SessionLedger(folder).entries)
 
 
 def _take_home(came: RunFolder, found: Rehearsal, folder: RunFolder) -> None:
     """Let what came back, with its log and the executed notebook, take the place of what is there, in one step.
 
-    Files that no run writes, and that lie there, stay.
+    Files that no run writes, and that lie there, stay; so do the locks, the very files: who holds one holds it on.
     """
     with committed_directory(folder.root) as temporary:
         for path in came.root.iterdir():
@@ -212,13 +235,27 @@ def _take_home(came: RunFolder, found: Rehearsal, folder: RunFolder) -> None:
         for path in folder.root.iterdir():
             if path.name not in (*OWN, folder.control.name):
                 _copy(path, temporary / path.name)
-        home = RunFolder(temporary)
-        log = temporary / LOG
-        log.parent.mkdir(exist_ok=True)
-        shutil.copyfile(found.log_file, log)
+        _link_locks(folder, temporary)
+        _keep_log(found, temporary)
         executed = found.working / "__notebook__.ipynb"
         if executed.exists():
-            shutil.copyfile(executed, home.executed)
+            shutil.copyfile(executed, RunFolder(temporary).executed)
+
+
+def _keep_log(found: Rehearsal, root: Path) -> None:
+    log = root / LOG
+    with storage_errors(log):
+        log.parent.mkdir(exist_ok=True)
+        shutil.copyfile(found.log_file, log)
+
+
+def _link_locks(folder: RunFolder, root: Path) -> None:
+    for path in (folder.lock, folder.launching, folder.watching, folder.finalising, folder.drawing):
+        if path.exists() and path.is_relative_to(folder.root):
+            second = root / path.relative_to(folder.root)
+            second.parent.mkdir(exist_ok=True)
+            second.unlink(missing_ok=True)
+            os.link(path, second)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -228,14 +265,14 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy2(source, target, follow_symlinks=False)
 
 
-def _concluded(folder: RunFolder, found: Rehearsal) -> dict[str, Any]:
-    """Return the summary; one is made where the session did not live to write it. The archive is made anew."""
-    with FileLock(folder.lock).acquire():
-        summary = read_summary(folder.summary)
-        if not summary or SessionLedger(folder).unfinished:
-            summary = finalise_from_disk(folder, status=FAILED, reason=_reason(found))
-            write_report(folder.root)
-        repackage(folder)
+def _concluded(folder: RunFolder, found: Rehearsal, *, further: bool) -> dict[str, Any]:
+    """Return the summary; one is made where the last session did not live to write it. The archive is made anew."""
+    summary = read_summary(folder.summary)
+    if not summary or SessionLedger(folder).unfinished:
+        reason = _reason(found) if further else "the run died before it was rehearsed"
+        summary = finalise_from_disk(folder, status=FAILED, reason=reason)
+        write_report(folder.root)
+    repackage(folder)
     return summary
 
 
@@ -247,9 +284,10 @@ def _reason(found: Rehearsal) -> str:
 
 def _nothing_came(found: Rehearsal) -> str:
     said = "".join(record["data"] for record in found.log)[-TAIL_CHARACTERS:]
+    took = format_duration(round(found.elapsed_s, 1))
     return (
-        f"The rehearsal ended {found.status} with exit code {found.exit_code} after "
-        f"{format_duration(round(found.elapsed_s, 1))}, and no run came back. {found.failure_message}\n{said}".rstrip()
+        f"The rehearsal ended {found.status} with exit code {found.exit_code} after {took}, and no training came back. "
+        f"{found.failure_message}\n{said}".rstrip()
     )
 
 

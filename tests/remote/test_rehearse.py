@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kit.errors import UsageError
+from kit.errors import NotebookError, UsageError
 from kit.harness.clock import SYSTEM_CLOCK
 from kit.remote.machine_order import NAMESPACES, REDIRECTED
 from kit.remote.rehearse import TOO_LONG, TOO_MUCH_MEMORY, RehearsalOrder, rehearse
@@ -85,23 +85,15 @@ def isolation(request, allowed):
     return request.param
 
 
-@pytest.fixture(params=[NAMESPACES, REDIRECTED])
-def either(request, allowed):
-    """Both of them, in the default suite too."""
-    if request.param == NAMESPACES and not allowed:
-        pytest.skip("no namespaces are allowed here")
-    return request.param
-
-
-def test_a_run_sees_kaggles_machine_and_its_files_come_back(tmp_path, either):
+def test_a_run_sees_kaggles_machine_and_its_files_come_back(tmp_path, isolation):
     """Folders, variables, read-only inputs, process 1: as on Kaggle; files survive, what lies elsewhere is gone."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data/a.txt").write_text("from before")
     kernel = tiny_kernel(tmp_path / "kernel", LOOK)
-    order = RehearsalOrder(kernel, 60, {"data": tmp_path / "data"}, tmp_path / "out", isolation=either)
+    order = RehearsalOrder(kernel, 60, {"data": tmp_path / "data"}, tmp_path / "out", isolation=isolation)
     found = rehearse(order)
     assert (found.status, found.exit_code, found.failure_message) == ("COMPLETE", 0, "")
-    assert found.isolation == either
+    assert found.isolation == isolation
     names = {path.relative_to(found.working).as_posix() for path in found.working.rglob("*")} - {
         "__results__.html"
     }
@@ -128,7 +120,7 @@ def test_a_run_sees_kaggles_machine_and_its_files_come_back(tmp_path, either):
     assert [record["time"] for record in found.log] == sorted(record["time"] for record in found.log)
     executed = json.loads((found.working / "__notebook__.ipynb").read_text())
     assert executed["metadata"]["papermill"]["output_path"] == "__notebook__.ipynb"
-    if either == NAMESPACES:
+    if isolation == NAMESPACES:
         assert facts["working"] == "/kaggle/working"
         assert facts["in_input"] == facts["in_data"] == "Read-only file system"
         assert facts["first_age_s"] < found.elapsed_s
@@ -143,6 +135,7 @@ def test_a_run_sees_kaggles_machine_and_its_files_come_back(tmp_path, either):
         assert float(environ["KIT_BEGAN"]) > 0
 
 
+@pytest.mark.slow
 def test_at_the_limit_everything_is_killed_without_a_warning(tmp_path, isolation):
     """CANCEL_ACKNOWLEDGED and 137; no `finally` ran, no process of its own session is left, files are there."""
     mark = f"mark-{os.getpid()}-{isolation}"
@@ -158,6 +151,7 @@ def test_at_the_limit_everything_is_killed_without_a_warning(tmp_path, isolation
     ]
 
 
+@pytest.mark.slow
 def test_a_failing_cell_is_an_error_with_papermills_code(tmp_path, isolation):
     """The exit code is papermill's, the traceback is in the log, and cells after it did not run."""
     kernel = tiny_kernel(tmp_path / "kernel", "raise ValueError('as it was')", "open('late.txt', 'w')")
@@ -178,6 +172,7 @@ def test_more_memory_than_there_is_ends_it_with_kaggles_words(tmp_path, isolatio
     assert found.elapsed_s < 40
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_full(tmp_path, allowed):
     """With namespaces the folder of the output is a file system of that size: writing fails as on a full disk."""
     if not allowed:
@@ -195,18 +190,39 @@ def test_a_full_disk_is_full(tmp_path, allowed):
 
 
 @pytest.mark.slow
-def test_where_the_disk_is_only_watched_the_run_is_ended(tmp_path):
-    """Without mounts the size of the output is looked at, and more than there may be is an error."""
-    cell = "import time\nopen('big', 'wb').write(bytes(4 * 2**20))\ntime.sleep(60)"
-    kernel = tiny_kernel(tmp_path / "kernel", cell)
-    found = rehearse(
-        RehearsalOrder(kernel, 50, {}, tmp_path / "out", disk_bytes=2 * 2**20, isolation=REDIRECTED)
+def test_of_a_small_disk_the_files_come_back(tmp_path, allowed):
+    """A pipe and a socket that a run left there do not keep the files from being brought out."""
+    if not allowed:
+        pytest.skip("no namespaces are allowed here")
+    cell = (
+        "import os, socket\nfrom pathlib import Path\nPath('deep').mkdir()\nPath('deep/kept.txt').write_text('kept')\n"
+        "os.mkfifo('pipe')\nsocket.socket(socket.AF_UNIX).bind('deep/socket')\nos.symlink('nowhere', 'link')"
     )
-    assert (found.status, found.exit_code) == ("ERROR", 137)
-    assert "2,097,152 bytes into /kaggle/working" in found.failure_message
-    assert (found.working / "big").stat().st_size == 4 * 2**20
+    order = RehearsalOrder(tiny_kernel(tmp_path / "kernel", cell), 60, {}, tmp_path / "out", disk_bytes=2**22)
+    found = rehearse(order)
+    assert (found.status, found.isolation) == ("COMPLETE", NAMESPACES)
+    names = {path.relative_to(found.working).as_posix() for path in found.working.rglob("*")}
+    assert names - {"__results__.html"} == {"__notebook__.ipynb", "deep", "deep/kept.txt"}
+    assert (found.working / "deep/kept.txt").read_text() == "kept"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("isolation", "limit"), [(REDIRECTED, 2**21), (NAMESPACES, 2**30 + 2**20)])
+def test_where_the_disk_is_only_watched_the_run_is_ended(tmp_path, allowed, isolation, limit):
+    """Without mounts, or where it is large, the size of the output is looked at; more than there may be is an error."""
+    if isolation == NAMESPACES and not allowed:
+        pytest.skip("no namespaces are allowed here")
+    size = limit + 2**21
+    cell = f"import os, time\nos.posix_fallocate(os.open('big', os.O_RDWR | os.O_CREAT), 0, {size})\ntime.sleep(60)"
+    kernel = tiny_kernel(tmp_path / "kernel", cell)
+    found = rehearse(RehearsalOrder(kernel, 50, {}, tmp_path / "out", disk_bytes=limit, isolation=isolation))
+    assert (found.status, found.exit_code, found.isolation) == ("ERROR", 137, isolation)
+    assert f"{limit:,} bytes into /kaggle/working" in found.failure_message
+    assert (found.working / "big").stat().st_size == size
+    (found.working / "big").unlink()
+
+
+@pytest.mark.slow
 def test_where_no_namespaces_are_allowed_it_is_redirected(tmp_path, allowed):
     """The same run in a folder, and the rehearsal says that it was one."""
     if not allowed:
@@ -239,6 +255,27 @@ def test_a_run_does_not_outlive_whoever_rehearses_it(tmp_path, isolation):
     process.send_signal(signal.SIGKILL)
     process.wait()
     _until(lambda: not _marked(mark), 10)
+
+
+@pytest.mark.slow
+def test_a_run_does_not_outlive_what_plays_its_machine(tmp_path, isolation):
+    """With the machine's process killed nothing of the run lives on, nor is anything of the machine left."""
+    mark = f"mark-{os.getpid()}-machine-{isolation}"
+    kernel = tiny_kernel(tmp_path / "kernel", HANG.replace("MARK", mark))
+    out = tmp_path / "out"
+
+    def kill() -> None:
+        _until(lambda: bool(_marked(mark)), 30)
+        [machine] = [one for one in _marked("kit.remote.machine") if str(out) in " ".join(one.cmdline())]
+        machine.send_signal(signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(NotebookError, match="ended with exit code -9"):
+        rehearse(RehearsalOrder(kernel, 60, {}, out, isolation=isolation))
+    killer.join()
+    _until(lambda: not _marked(mark), 10)
+    assert [path.name for path in out.iterdir()] == ["tiny-one.log"]
 
 
 def _marked(mark: str) -> list[psutil.Process]:

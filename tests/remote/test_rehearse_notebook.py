@@ -14,7 +14,7 @@ from kit.harness.summary import read_json
 from kit.harness.verify import verify
 from kit.notebooks.package import package_run
 from kit.remote.rehearse import TOO_LONG
-from kit.remote.rehearse_notebook import NotebookRehearsal, exit_code, rehearse_notebook
+from kit.remote.rehearse_notebook import NotebookRehearsal, exit_code, pushed_kernel, rehearse_notebook
 from kit.report.rehearsal import rehearsal_text
 from tests.remote.tiny_kernel import tiny_kernel
 from tests.remote.walking_notebook import walking_notebook
@@ -65,6 +65,24 @@ def test_bad_usage_is_said_before_anything_is_built(tmp_path, notebook, capsys, 
     assert validation_cli.main(["rehearse", str(notebook), "--out", str(tmp_path / "run"), *given]) == 2
     assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["walking.ipynb"]
+
+
+def test_a_notebook_whose_name_is_no_slug_is_given_one(tmp_path, notebook, capsys):
+    """As with a push: a name too short for Kaggle is refused with the rule, and --slug takes its place."""
+    short = notebook.rename(tmp_path / "demo.ipynb")
+    words = ["rehearse", str(short), "--out", str(tmp_path / "run")]
+    assert validation_cli.main(words) == 2
+    assert "Not a slug for Kaggle: 'demo'" in capsys.readouterr().err
+    assert validation_cli.main([*words, "--slug", "Demo run"]) == 2
+    assert "Not a slug for Kaggle: 'Demo run'. Did you mean 'demo-run'?" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_slug_that_is_given_is_the_kernels(tmp_path, notebook):
+    """Of a notebook whose name would be none, too."""
+    short = notebook.rename(tmp_path / "demo.ipynb")
+    built = pushed_kernel(NotebookRehearsal(short, 60, slug="demo-run"), tmp_path / "kernel")
+    assert json.loads((built / "kernel-metadata.json").read_text())["id"] == "rehearsal/demo-run"
 
 
 def test_what_the_machine_said_stands_before_the_summary():
@@ -145,20 +163,22 @@ def _assert_the_same(one: Path, other: Path) -> None:
     assert files[0] == files[1]
 
 
+@pytest.mark.slow
 def test_a_run_that_never_began_is_a_failure_that_shows_the_log(tmp_path, notebook):
     """Nothing came back: exit 1, with the end of the log; the folder holds no run afterwards."""
 
     def build(order: NotebookRehearsal, folder: Path) -> Path:
         return tiny_kernel(folder, "raise RuntimeError('no training here')")
 
-    left = tmp_path / ".run.rehearsal-abc/input"  # by one that was killed
-    left.mkdir(parents=True)
-    order = NotebookRehearsal(notebook, 60, {}, str(tmp_path / "run"))
+    for name in ("run [1]", "run 1"):  # by one that was killed, and by one of another run
+        (tmp_path / f".{name}.rehearsal-abc/input").mkdir(parents=True)
+    order = NotebookRehearsal(notebook, 60, {}, str(tmp_path / "run [1]"))
     with pytest.raises(NotebookError, match=r"(?s)ended ERROR with exit code 1 .*no training here") as raised:
         rehearse_notebook(order, build)
     assert raised.value.exit_code == 1
     assert not order.folder.holds_a_run()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "walking.ipynb"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [".run 1.rehearsal-abc", "run [1]", "walking.ipynb"]
 
 
 def test_somebodys_folder_is_refused_before_anything_is_built(tmp_path, notebook):
@@ -180,21 +200,27 @@ def test_by_default_it_lies_beside_the_run_of_this_machine(tmp_path, notebook, m
 
 
 @pytest.mark.parametrize(
-    ("summary", "code"),
+    ("status", "reason", "verdict", "code"),
     [
-        ({"status": "complete", "reason": ""}, 0),
-        ({"status": "stopped", "reason": "soft_deadline"}, 4),
-        ({"status": "failed", "reason": "hard_deadline", "resumable": True}, 6),
-        ({"status": "failed", "reason": "killed", "resumable": True}, 4),
-        ({"status": "failed", "reason": "killed", "resumable": False}, 1),
+        ("complete", "", "COMPLETE", 0),
+        ("complete", "", "ERROR", 1),
+        ("stopped", "soft_deadline", "COMPLETE", 4),
+        ("stopped", "soft_deadline", "CANCEL_ACKNOWLEDGED", 4),
+        ("stopped", "soft_deadline", "ERROR", 1),
+        ("failed", "hard_deadline", "ERROR", 6),
+        ("failed", "hard_deadline", "CANCEL_ACKNOWLEDGED", 4),
+        ("failed", "killed", "CANCEL_ACKNOWLEDGED", 4),
+        ("failed", "ValueError", "ERROR", 1),
     ],
 )
-def test_the_exit_code_says_whether_it_can_be_continued(summary, code):
-    """A killed run is continued where a checkpoint is there."""
-    assert exit_code({**summary, "rehearsal": {"exit_code": 137}}) == code
+def test_the_exit_code_says_whether_it_can_be_continued(status, reason, verdict, code):
+    """A run that the time limit killed is continued where a checkpoint is there; an error comes again."""
+    summary = {"status": status, "reason": reason, "resumable": status != "complete"}
+    assert exit_code({**summary, "rehearsal": {"status": verdict, "exit_code": 137}}) == code
 
 
-def test_a_notebook_that_failed_is_a_failure_though_there_is_a_checkpoint():
-    """A bug in a cell comes again in the next session."""
-    failed = {"status": "failed", "reason": "ValueError", "resumable": True, "rehearsal": {"exit_code": 1}}
-    assert exit_code(failed) == 1
+def test_a_kill_that_left_no_checkpoint_is_a_failure():
+    """There is nothing that another session could go on from."""
+    rehearsal = {"status": "CANCEL_ACKNOWLEDGED", "exit_code": 137}
+    killed = {"status": "failed", "reason": "killed", "resumable": False, "rehearsal": rehearsal}
+    assert exit_code(killed) == 1
