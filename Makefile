@@ -9,7 +9,7 @@ KAGGLE := .venv-kaggle
 RUN = runs/traffic_signal-$(basename $(notdir $(SCENARIO)))
 SETTINGS = --set scenario=$(SCENARIO) --set algorithm=$(ALGORITHM) --set total_timesteps=$(STEPS)
 
-.PHONY: setup drill train test test-slow test-kaggle bench bench-forecast lint format tree check clean
+.PHONY: setup drill there-and-back train test test-slow test-kaggle bench bench-forecast lint format tree check clean
 
 setup: $(VENV)/.ready
 
@@ -66,7 +66,10 @@ drill: setup  ## three kills of a small run, which must end as if they had not b
 	$(BIN)/python validation_cli.py drill traffic_signal --kills 3 --out runs/drill \
 	  --set scenario=balanced --set total_timesteps=4000
 
-check: lint test drill  ## what CI runs
+there-and-back: setup  ## pushed, followed, brought home and continued over three sessions, with the real client
+	$(BIN)/python -m pytest -m slow tests/remote/test_there_and_back.py
+
+check: lint test drill there-and-back  ## what CI runs
 
 clean:
 	rm -rf $(VENV) $(KAGGLE) runs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

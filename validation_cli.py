@@ -13,35 +13,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from kit.errors import KitError, UsageError, nearest_match
+import cli_options as options
+from cli_options import Parser
+from kit.errors import KitError, UsageError
 
 WATCHED = ("memory_limit", "disk_limit", "hang_limit", "end_hang")
 """Options of a session that the watchdog sees to; no notebook needs a parameter for them."""
-OPTIONS: set[str] = set()
-"""Every option of every command, for the nearest one to a misspelt one."""
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are UsageErrors, with the nearest legal word."""
-
-    words: Sequence[str] = ()
-
-    def add_argument(self, *names: str, **settings: Any) -> argparse.Action:
-        """Add an argument, and note its name."""
-        OPTIONS.update(name for name in names if name.startswith("--"))
-        return super().add_argument(*names, **settings)
-
-    def error(self, message: str) -> NoReturn:
-        """Raise UsageError instead of leaving."""
-        options = [word.partition("=")[0] for word in self.words if word.startswith("--")]
-        command = [word for word in self.words if not word.startswith("-")][:1]
-        matches = [nearest_match(word, OPTIONS) for word in options if word not in OPTIONS]
-        matches += [nearest_match(word, COMMANDS) for word in command if word not in COMMANDS]
-        nearest = next(filter(None, matches), None)
-        hint = f" Did you mean {nearest!r}?" if nearest else ""
-        raise UsageError(f"{message}.{hint}", nearest)
 
 
 @dataclass(frozen=True)
@@ -60,7 +39,7 @@ def parser(words: Sequence[str] = ()) -> Parser:
     shared.add_argument(
         "--json", action="store_true", default=argparse.SUPPRESS, help="one JSON object on stdout"
     )
-    Parser.words = words
+    Parser.words, Parser.commands = words, COMMANDS
     top = Parser(
         prog="validation_cli.py", description=__doc__.split("\n")[0], parents=[shared], allow_abbrev=False
     )
@@ -72,115 +51,6 @@ def parser(words: Sequence[str] = ()) -> Parser:
         made.add_argument("target", metavar=command.target)
         command.add_options(made)
     return top
-
-
-def _notebook_options(made: Parser) -> None:
-    made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a notebook parameter")
-    made.add_argument("--out", default="", metavar="DIR", help="the folder of the run; of a drill, of two")
-
-
-def _limit_options(made: Parser) -> None:
-    _notebook_options(made)
-    made.add_argument("--limit", default="", metavar="TIME", help="what the machine grants in all, as 12h")
-    made.add_argument("--soft-limit", default="", metavar="TIME", help="finish in time after this long")
-    made.add_argument("--hard-limit", default="", metavar="TIME", help="finalise at once after this long")
-
-
-def _run_options(made: Parser) -> None:
-    _limit_options(made)
-    made.add_argument("--on-pressure", default="", metavar="WHAT", help="report, reduce or tiers")
-    made.add_argument("--fresh", action="store_true", help="move a run that is there aside")
-    made.add_argument(
-        "--trust",
-        action="store_true",
-        help="open pickled state that this machine did not write: it runs code",
-    )
-    made.add_argument(
-        "--memory-limit", metavar="SIZE", help="stop, resumable, before it holds more, such as 12GB"
-    )
-    made.add_argument(
-        "--disk-limit", metavar="SIZE", help="prune, then stop, before the run folder holds more"
-    )
-    made.add_argument("--hang-limit", metavar="TIME", help="report this long without a sign of life; 10m")
-    made.add_argument("--skip-checks", action="store_true", help="begin a run whatever the cheap checks say")
-    made.add_argument("--end-hang", action="store_true", default=None, help="end a run that hangs")
-
-
-def _drill_options(made: Parser) -> None:
-    _notebook_options(made)
-    made.add_argument("--kills", type=whole_number, default=5, metavar="N", help="how often; by default 5")
-    made.add_argument("--seed", type=whole_number, default=0, metavar="S", help="of the plan of the kills")
-    made.add_argument("--fresh", action="store_true", help="run the undisturbed run again, too")
-
-
-def _forecast_options(made: Parser) -> None:
-    made.add_argument(
-        "--timesteps", type=whole_number, metavar="N", help="total steps; by default those of the run"
-    )
-    made.add_argument("--limit", default="12h", metavar="TIME", help="what the machine grants in all")
-
-
-def _unpack_options(made: Parser) -> None:
-    made.add_argument(
-        "--out", default="", metavar="DIR", help="the run folder; by default beside the archive"
-    )
-
-
-def _budget_options(made: Parser) -> None:
-    made.add_argument(
-        "--out",
-        default="",
-        metavar="FILE",
-        help="the document, or its folder; by default COMPUTE_BUDGET.md beside it",
-    )
-    made.add_argument(
-        "--record", default="", metavar="PROBE", help="a probe's result (JSON), recorded in it first"
-    )
-    made.add_argument("--stage", default="", metavar="NAME", help="the stage that the probe is of")
-
-
-def _memory_options(made: Parser) -> None:
-    made.add_argument("--vram", default="", metavar="SIZE", help="what there is, such as 16GB or 15GiB")
-    made.add_argument("--length", type=whole_number, default=2048, metavar="N", help="tokens in a sequence")
-    made.add_argument("--batch", type=whole_number, default=1, metavar="N", help="sequences in one pass")
-    made.add_argument("--dtype", default="bf16", metavar="TYPE", help="bf16, fp16 or fp32")
-    made.add_argument("--optimizer", default="adamw", metavar="NAME", help="adamw, adamw8bit or sgd")
-    made.add_argument(
-        "--lora-rank", type=whole_number, default=0, metavar="R", help="train adapters alone; 0: all weights"
-    )
-    made.add_argument("--lora-targets", default="", metavar="A,B", help="by default all seven projections")
-    made.add_argument(
-        "--checkpointing", default="none", metavar="WHAT", help="none, activation, gradient or both"
-    )
-    made.add_argument("--attention", default="flash", metavar="KIND", help="flash, efficient or eager")
-    made.add_argument(
-        "--reference-models", type=whole_number, default=0, metavar="N", help="frozen copies beside it"
-    )
-    made.add_argument(
-        "--value-models", type=whole_number, default=0, metavar="N", help="trained ones beside it"
-    )
-    made.add_argument(
-        "--generate", default="", metavar="BxN", help="generates on the same card: B sequences of N tokens"
-    )
-    made.add_argument("--env", default="", metavar="ID", help="of an algorithm: its Gymnasium environment")
-    made.add_argument("--policy", default="MlpPolicy", metavar="NAME", help="of an algorithm: its policy")
-    made.add_argument("--n-envs", type=whole_number, default=1, metavar="N", help="of an algorithm: copies")
-    made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="its hyperparameters")
-
-
-def _no_options(made: Parser) -> None:
-    del made
-
-
-def whole_number(text: str) -> int:
-    """Read ``24_000`` or ``2e6``, like ``--set`` does."""
-    try:
-        value = float(text)
-        if value == int(value):
-            return int(value)
-    except (ValueError, OverflowError):
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is no whole number. Legal: 20, 24_000, 2e6")
 
 
 def quick_test(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
@@ -260,6 +130,36 @@ def drill(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     return found, drill_text(found), 0 if passed(found) else 1
 
 
+def rehearse(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Run the notebook on a stand-in for the Kaggle machine."""
+    from kit.harness.deadline import parse_duration
+    from kit.harness.size import parse_size
+    from kit.harness.summary import read_json
+    from kit.notebooks import find_notebook, parse_settings
+    from kit.notebooks.launch import parameters_of, refuse_options
+    from kit.remote.rehearse_notebook import NotebookRehearsal, exit_code, rehearse_notebook
+    from kit.report.rehearsal import rehearsal_text
+    from kit.report.terminal import results_text
+
+    notebook = find_notebook(arguments.target)
+    refuse_options(arguments.set)
+    order = NotebookRehearsal(
+        notebook,
+        parse_duration(arguments.limit),
+        parse_settings(arguments.set, parameters_of(notebook)),
+        arguments.out,
+        arguments.fresh,
+        parse_size(arguments.memory_limit, "--memory-limit"),
+        parse_size(arguments.disk_limit, "--disk-limit"),
+        parse_duration(arguments.told) if arguments.told else None,
+        arguments.slug,
+    )
+    summary = rehearse_notebook(order)
+    results = read_json(order.folder.results) if summary["status"] == "complete" else {}
+    parts = [results_text(results)] if "evaluation" in results else []
+    return summary, "\n".join([*parts, rehearsal_text(summary)]), exit_code(summary)
+
+
 def verify(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Check checksums."""
     from kit.harness.verify import verify as verify_path
@@ -333,6 +233,122 @@ def memory(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     return found, memory_text(found), 3 if found["fits"] is False else 0
 
 
+def push(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Push a notebook to Kaggle, or build what would be pushed."""
+    from kit.remote.client import KaggleClient
+    from kit.remote.command_orders import quick_launch, run_folder_for
+    from kit.remote.outcome import exit_code_of_run
+    from kit.remote.push import Push, PushOrder, build_only, push_and_wait
+    from kit.report.remote import pull_text, push_text
+
+    launch = _launch(arguments, quick_test=False)
+    kernel = _kernel_order(arguments, launch)
+    out = run_folder_for(arguments.out, launch.notebook.stem, kernel.slug)
+    folder = Path(arguments.folder).absolute() if arguments.folder else out.with_name(f"{out.name}.kernel")
+    quick = None if arguments.skip_checks else quick_launch(launch, f"{out}-quick")
+    order = PushOrder(kernel, folder, quick)
+    if arguments.build_only:
+        found = build_only(order)
+        return found, push_text(found), 0
+    client = KaggleClient()
+    pushing = Push(client, order, _tell)
+    if not arguments.wait:
+        found = pushing.run()
+        return found, push_text(found), 0
+    every_s = _every_s(arguments)
+    found = push_and_wait(pushing, client, out, tell=_tell, fresh=arguments.fresh, every_s=every_s)
+    return found, f"{push_text(found)}\n{pull_text(found)}", exit_code_of_run(found)
+
+
+def status(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Say how a kernel stands."""
+    from kit.harness.summary import write_json
+    from kit.remote.client import KaggleClient
+    from kit.remote.command_orders import kernel_of
+    from kit.remote.outcome import exit_code_of, kernel_outcome
+    from kit.report.remote import status_text
+
+    client = KaggleClient()
+    ref = kernel_of(arguments.target, client, owner=arguments.owner, slug=arguments.slug)
+    found = kernel_outcome(client, ref)
+    if arguments.out:
+        write_json(Path(arguments.out), found)
+    return found, status_text(found), exit_code_of(found)
+
+
+def logs(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Show what a kernel said."""
+    from kit.remote.client import KaggleClient
+    from kit.remote.command_orders import kernel_of, line_writer
+    from kit.remote.logs import show_logs
+    from kit.remote.outcome import exit_code_of_state
+    from kit.report.remote import logs_text
+
+    client = KaggleClient()
+    ref = kernel_of(arguments.target, client, owner=arguments.owner, slug=arguments.slug)
+    stream = sys.stderr if getattr(arguments, "json", False) else sys.stdout
+    with line_writer(arguments.out, lambda line: print(line, file=stream, flush=True)) as tell:
+        found = show_logs(client, ref, tell, follow=arguments.follow)
+    return found, logs_text(found), exit_code_of_state(found["kernel_status"])
+
+
+def pull(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Bring a run home."""
+    from kit.remote.client import KaggleClient
+    from kit.remote.command_orders import kernel_of, run_folder_for
+    from kit.remote.pull import Pull, PullOrder
+    from kit.report.remote import pull_text
+
+    client = KaggleClient()
+    ref = kernel_of(arguments.target, client, owner=arguments.owner, slug=arguments.slug)
+    out = run_folder_for(arguments.out, ref.notebook, ref.slug)
+    found = Pull(client, PullOrder(ref, out, arguments.fresh, arguments.loose)).run()
+    return found, pull_text(found), 0 if found["ok"] else 5
+
+
+def chain(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Push as many sessions as the run needs."""
+    from kit.remote.chain import Chain, ChainOrder
+    from kit.remote.client import KaggleClient
+    from kit.remote.command_orders import quick_launch, run_folder_for
+    from kit.report.remote import chain_text
+
+    launch = _launch(arguments, quick_test=False)
+    kernel = _kernel_order(arguments, launch)
+    out = run_folder_for(arguments.out, launch.notebook.stem, kernel.slug)
+    order = ChainOrder(
+        kernel=kernel,
+        out=out,
+        quick=None if arguments.skip_checks else quick_launch(launch, f"{out}-quick"),
+        max_sessions=arguments.max_sessions,
+        max_gpu_hours=arguments.max_gpu_hours,
+        by_dataset=arguments.by_dataset,
+        retry=arguments.retry,
+        fresh=arguments.fresh,
+        every_s=_every_s(arguments),
+    )
+    found = Chain(KaggleClient(temporary=out.with_name(f"{out.name}.chain") / "uploads"), order, _tell).run()
+    return found, chain_text(found), {"complete": 0, "stopped": 4}.get(found["status"], 1)
+
+
+def _kernel_order(arguments: argparse.Namespace, launch: Any) -> Any:
+    from kit.remote.command_orders import kernel_order
+
+    names = ("limit", "owner", "slug", "title", "gpu", "internet")
+    given = {name: getattr(arguments, name) for name in names}
+    return kernel_order(launch, **given, datasets=arguments.dataset)
+
+
+def _every_s(arguments: argparse.Namespace) -> float:
+    from kit.harness.deadline import parse_duration
+
+    return parse_duration(arguments.every)
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 def _limits(arguments: argparse.Namespace) -> Any:
     from kit.harness.deadline import Limits
 
@@ -380,44 +396,83 @@ def _code(summary: dict[str, Any]) -> int:
 
 COMMANDS = {
     "quick-test": Command(
-        "run it small, measure every phase, forecast the full run", "NOTEBOOK", _limit_options, quick_test
+        "run it small, measure every phase, forecast the full run",
+        "NOTEBOOK",
+        options.limit_options,
+        quick_test,
     ),
     "preflight": Command(
-        "the checks before a long run: can it learn, can it be saved", "NOTEBOOK", _limit_options, preflight
+        "the checks before a long run: can it learn, can it be saved",
+        "NOTEBOOK",
+        options.limit_options,
+        preflight,
     ),
-    "run": Command("the full run; resumes by itself", "NOTEBOOK", _run_options, run),
+    "run": Command("the full run; resumes by itself", "NOTEBOOK", options.run_options, run),
     "drill": Command(
         "kill the run again and again, and compare it with an undisturbed one",
         "NOTEBOOK",
-        _drill_options,
+        options.drill_options,
         drill,
     ),
+    "rehearse": Command(
+        "run it on a stand-in for the Kaggle machine, killed at the limit; again: the next session",
+        "NOTEBOOK",
+        options.rehearsal_options,
+        rehearse,
+    ),
     "extrapolate": Command(
-        "the forecast again, for other steps or limits", "RUN", _forecast_options, extrapolate
+        "the forecast again, for other steps or limits", "RUN", options.forecast_options, extrapolate
     ),
     "history": Command(
         "the past runs that intervals come from; adds those of a file or a run that came home",
         "show|FILE|RUN",
-        _no_options,
+        options.no_options,
         history,
     ),
     "memory": Command(
         "what a training holds, before it starts: a language model's, or an algorithm's",
         "SHAPE|CONFIG|ALGORITHM|table",
-        _memory_options,
+        options.memory_options,
         memory,
     ),
     "verify": Command(
-        "check the checksums of an archive, a run folder or a checkpoint", "PATH", _no_options, verify
+        "check the checksums of an archive, a run folder or a checkpoint", "PATH", options.no_options, verify
     ),
-    "package": Command("make the archive from whatever a dead run left", "RUN", _no_options, package),
+    "package": Command("make the archive from whatever a dead run left", "RUN", options.no_options, package),
     "unpack": Command(
-        "check an archive, unpack it, say how to continue the run in it", "ARCHIVE", _unpack_options, unpack
+        "check an archive, unpack it, say how to continue the run in it",
+        "ARCHIVE",
+        options.unpack_options,
+        unpack,
+    ),
+    "push": Command(
+        "push a notebook to Kaggle: checks, forecast and cost first",
+        "NOTEBOOK",
+        options.one_push_options,
+        push,
+    ),
+    "status": Command(
+        "how a kernel on Kaggle stands, and its run", "NOTEBOOK|OWNER/SLUG", options.status_options, status
+    ),
+    "logs": Command(
+        "what a kernel on Kaggle says, or said", "NOTEBOOK|OWNER/SLUG", options.logs_options, logs
+    ),
+    "pull": Command(
+        "bring a run home from Kaggle, verified, as a run folder",
+        "NOTEBOOK|OWNER/SLUG",
+        options.pull_options,
+        pull,
+    ),
+    "chain": Command(
+        "as many sessions on Kaggle as the run needs; call it again whatever happened",
+        "NOTEBOOK",
+        options.chain_options,
+        chain,
     ),
     "budget": Command(
         "COMPUTE_BUDGET.md from a budget file, every figure marked and checked",
         "CONFIG",
-        _budget_options,
+        options.budget_options,
         budget,
     ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 from kit.harness.heartbeat import Heartbeat
 from kit.harness.leaving import LeavingWatch
 from kit.harness.outputs import RobustOutputManager
+from kit.harness.platform import detect
+from kit.harness.progress_line import ProgressLine
 from kit.harness.run_log import RunLog
 from kit.harness.size import format_size
 from kit.harness.watchdog import Watchdog, prune_asked, prune_done
@@ -28,6 +31,9 @@ class Companions:
     def __init__(self, session: TrainingSession, leaving: LeavingWatch) -> None:
         folder, deadline, options = session.folder, session.deadline, session.options
         self._session, self._leaving = session, leaving
+        # Before the throttle takes hold of stderr: this line is the run's only sign of life in Kaggle's log.
+        remote = detect().kind == "kaggle" and unattended()
+        self._progress = ProgressLine(sys.stderr) if remote else None
         self.log = RunLog(folder.log, throttled=options.throttle)
         self.log.start()
         self.heartbeat = Heartbeat(folder.heartbeat, session.launched_s)
@@ -49,6 +55,9 @@ class Companions:
         session, outlook = self._session, self._session.outlook
         now = session.clock.monotonic()
         self.heartbeat.beat(session.step, session.total_timesteps, now, phase, outlook.end_s, outlook.factor)
+        if self._progress is not None:
+            left_s = max(0.0, outlook.end_s - now) if outlook.end_s else None
+            self._progress.tell(session.step, session.total_timesteps, phase, now, left_s)
 
     @contextmanager
     def phase(self, name: str, count: float) -> Iterator[None]:
@@ -77,6 +86,10 @@ class Companions:
 
     def let_go(self) -> None:
         """End them all."""
+        if self._progress is not None:
+            session = self._session
+            now_s = session.clock.monotonic()
+            self._progress.tell(session.step, session.total_timesteps, "ended", now_s, now=True)
         self._leaving.stop()
         self.figures.close()
         self.watchdog.stop()

@@ -10,7 +10,11 @@
     ├── IntegrityError           exit 5   a checksum, a size or a manifest does not match
     ├── StorageError             exit 1   the disk is full, read-only or failing
     ├── NotebookError            exit 1   a cell failed, was skipped, or the kernel died
-    └── PreflightError           exit 1   a check on the way into a run failed
+    ├── PreflightError           exit 1   a check on the way into a run failed
+    └── RemoteError              exit 1   Kaggle refused, failed, answered nonsense, or cannot be reached
+        ├── CredentialsError     exit 2   no credentials, wrong ones, or expired ones
+        ├── QuotaError           exit 3   the weekly quota does not hold what is asked for
+        └── RemoteBusyError      exit 4   a run is still going on there
 
 Anything else that is raised is a bug, in the kit or in the caller's code, and surfaces as it is.
 """
@@ -98,6 +102,28 @@ class NotebookError(KitError):
 
 class PreflightError(KitError):
     """A run was not begun: a check on the way into it failed; the message names it and says what to do."""
+
+
+class RemoteError(KitError):
+    """Kaggle refused, failed, answered what it should not, or cannot be reached; the message says which."""
+
+
+class CredentialsError(RemoteError):
+    """Kaggle knows nobody by these credentials: there are none, they are wrong, or they have expired."""
+
+    exit_code = 2
+
+
+class QuotaError(RemoteError):
+    """The weekly quota of the account does not hold what is asked for; nothing was begun."""
+
+    exit_code = 3
+
+
+class RemoteBusyError(RemoteError):
+    """A run is still going on under that name: another would run beside it, and what it leaves is not there yet."""
+
+    exit_code = 4
 
 
 T = TypeVar("T")

@@ -125,13 +125,12 @@ def take_over_inputs(
         StorageError: the run folder cannot be written, or has no room.
     """
     taken, inputs = None, _inputs(options)
-    held = folder.holds_a_run() and not is_bare(folder.root, asked)
     if inputs is not None and not asked.get("quick_test") and inputs.is_dir():
-        if held:
+        if _is_held(folder, asked):
             _tell_of_further(inputs, folder, asked)
         else:
             taken = take_over(inputs, folder, asked)
-    if options.must_resume and not held and taken is None:
+    if options.must_resume and not _is_held(folder, asked):
         where = f" or {inputs}" if inputs is not None else ""
         raise UsageError(
             f"There is no sound run of these settings in {folder.root}{where}, and the session was asked to continue "
@@ -162,6 +161,10 @@ def declare(session: TrainingSession, settings: Mapping[str, Any], begin_again: 
                 "Taken over instead, for its settings: %s, at step %s.", taken.path, f"{taken.step:,}"
             )
         record.declare(settings)
+
+
+def _is_held(folder: RunFolder, asked: Mapping[str, Any]) -> bool:
+    return folder.holds_a_run() and not is_bare(folder.root, asked)
 
 
 def _inputs(options: SessionOptions) -> Path | None:

@@ -47,7 +47,7 @@ class Outlook:
         self._read_s = 0.0
         self.end_s = self.factor = 0.0
         self.trace = Trace()
-        self._contention = Contention(session.clock.monotonic())
+        self._contention = Contention(session.clock.monotonic()) if session.quick_test else None
         self.notes: list[Note] = []
 
     def observe(self, step: int) -> None:
@@ -109,8 +109,8 @@ class Outlook:
         return None if left_s is None else left_s + after_s
 
     def busy_share(self) -> float:
-        """Return the share of this session in which something on the machine waited for a core."""
-        return self._contention.share(self._session.clock.monotonic())
+        """Return the share of a quick test that others on the machine may have cost it; 0 where nobody counts it."""
+        return self._contention.share(self._session.clock.monotonic()) if self._contention else 0.0
 
     def as_json(self) -> list[Mapping[str, Any]]:
         """Return the notes as plain values, for timing.json."""

@@ -23,6 +23,8 @@ Kind = Literal["kaggle", "colab", "local"]
 _KAGGLE_VARIABLES = ("KAGGLE_KERNEL_RUN_TYPE", "KAGGLE_URL_BASE")
 _COLAB_VARIABLES = ("COLAB_RELEASE_TAG",)
 _TPU_VARIABLES = ("TPU_ACCELERATOR_TYPE", "TPU_NAME", "COLAB_TPU_ADDR")
+KAGGLE_FOLDER = "KIT_KAGGLE_FOLDER"
+"""Set by a rehearsal alone, where it cannot make a folder ``/kaggle``: what stands in for it."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,12 @@ def detect(environ: Mapping[str, str] = os.environ, drive: Path = DRIVE) -> Plat
         interactive = environ.get("KAGGLE_KERNEL_RUN_TYPE", "Batch").lower() != "batch"
         return Platform(
             kind="kaggle",
-            output_root=Path("/kaggle/working"),
+            output_root=kaggle_folder(environ) / "working",
             session_limit_s=(9 if tpu else 12) * HOUR_S,
             interactive=interactive,
             idle_limit_s=20 * 60.0 if interactive else None,
             disk_limit_bytes=20 * 10**9,
-            input_root=Path("/kaggle/input"),
+            input_root=kaggle_folder(environ) / "input",
         )
     if any(environ.get(name) for name in _COLAB_VARIABLES):
         local = Path("/content")
@@ -74,6 +76,11 @@ def detect(environ: Mapping[str, str] = os.environ, drive: Path = DRIVE) -> Plat
         # There a run outlives the machine; one that was begun before the Drive was mounted is taken over.
         return Platform("colab", drive, 12 * HOUR_S, interactive=True, input_root=local / "runs")
     return Platform("local", Path.cwd(), None, interactive=False)
+
+
+def kaggle_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return ``/kaggle``, which holds ``working`` and the read-only ``input``, or what a rehearsal has in its place."""
+    return Path(environ.get(KAGGLE_FOLDER) or "/kaggle")
 
 
 def session_began(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import glob
 import hashlib
 import logging
 import os
@@ -33,6 +34,7 @@ __all__ = [
     "AppendOnlyRows",
     "atomic_file",
     "atomic_write",
+    "clear_beside",
     "committed_directory",
     "discard",
     "is_stale",
@@ -122,6 +124,17 @@ def sweep(folder: Path) -> list[Path]:
             if not _put_back(path) and discard(path):
                 removed.append(path)
     return removed
+
+
+def clear_beside(final: Path) -> None:
+    """Clear what dead processes left half-written beside ``final``, for it.
+
+    What had been moved aside for it, and whose replacement never came, is put back where ``final`` is not there.
+    """
+    for path in sorted(final.parent.glob(f".{glob.escape(final.name)}.*")):
+        match = TEMPORARY.fullmatch(path.name)
+        if match is not None and match["name"] == final.name and is_stale(path.name) and not _put_back(path):
+            discard(path)
 
 
 def is_stale(name: str) -> bool:

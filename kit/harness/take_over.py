@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from kit.errors import IntegrityError, StorageError
-from kit.harness.attached import AttachedRun, attached_runs, sound_step
+from kit.harness.atomic import TEMPORARY
+from kit.harness.attached import AttachedRun, attached_runs, newest_claim, sound_step
 from kit.harness.run_folder import BEFORE_A_RUN, OWN, RunFolder, set_aside
-from kit.harness.store import committed_directory, discard, is_stale, regular_files
+from kit.harness.store import clear_beside, committed_directory, is_stale, regular_files
 from kit.harness.summary import SessionLedger, read_summary
 from kit.harness.unpack import (
     CHUNK,
@@ -64,7 +65,8 @@ def take_over(root: Path, folder: RunFolder, asked: Mapping[str, Any]) -> TakenO
     Raises:
         StorageError: The run folder cannot be written, or has no room; nothing was changed.
     """
-    _clear_unfinished(folder.root)
+    if _clear_unfinished(folder.root):  # it had been moved aside by a process that was then killed
+        return None
     runs = attached_runs(root, asked)
     while (run := _newest_sound(runs)) is not None:
         try:
@@ -195,19 +197,20 @@ def _link(living: Path, target: Path, *, shared: bool) -> None:
         shutil.copy2(living, target, follow_symlinks=False)
 
 
-def _clear_unfinished(root: Path) -> None:
-    """Remove what a session that was killed while it took over left beside the run folder.
+def _clear_unfinished(root: Path) -> bool:
+    """Clear what a session that was killed while it took over left beside; whether a run was put back by that.
 
-    Where it was killed between two renames, what was in the folder before lies beside it, and nothing is in its place:
-    somebody's files in that, or a run that was begun, are kept.
+    Where it was killed between two renames, what was in the folder before lies beside it. It is put back, or where a
+    folder was made in its place since, kept beside it, if it is a run that was begun or holds somebody's files.
     """
-    for path in root.parent.glob(f".{glob.escape(root.name)}.*"):
-        if not is_stale(path.name):
-            continue
-        found = {one.name for one in path.iterdir()} if path.suffix == ".old" and path.is_dir() else set()
-        if found <= BEFORE_A_RUN or RunFolder(root).holds_a_run():
-            discard(path)
-        else:
-            logger.warning(
-                "What was in %s before a session was killed is now in %s.", root, set_aside(path, root)
-            )
+    there = root.exists()
+    if there and not RunFolder(root).holds_a_run():
+        for path in root.parent.glob(f".{glob.escape(root.name)}.*.old"):
+            match = TEMPORARY.fullmatch(path.name)
+            if match is None or match["name"] != root.name or not (path.is_dir() and is_stale(path.name)):
+                continue
+            if not {one.name for one in path.iterdir()} <= BEFORE_A_RUN:
+                aside = set_aside(path, root)
+                logger.warning("What was in %s before a session was killed is now in %s.", root, aside)
+    clear_beside(root)
+    return not there and newest_claim(root) >= 0

@@ -65,7 +65,7 @@ def _found(run_dir: Path, facts: dict[str, Any], files: int, left_out: list[str]
         "files": files,
         "left_out": left_out,
         "checkpoints": checkpoints,
-        "continue_with": _command(notebook, facts, run_dir),
+        "continue_with": command_to_continue(notebook, facts, run_dir),
     }
 
 
@@ -77,7 +77,7 @@ def _fault_of(path: Path) -> str | None:
     return None
 
 
-def _command(notebook: str, facts: dict[str, Any], run_dir: Path) -> str:
+def command_to_continue(notebook: str, facts: dict[str, Any], run_dir: Path) -> str:
     """Return the command that continues the run, with the settings that were given when it was launched.
 
     Where a notebook lies that has no name in ``notebooks/`` is not in the archive: the user fills that in.

@@ -1,1 +1,1 @@
-"""Kaggle and Colab, there and back: what is pushed, and what comes home."""
+"""Kaggle and Colab, there and back: what is pushed, the client that pushes it, and what comes home."""

@@ -77,8 +77,8 @@ def _busy(share: float) -> list[str]:
     if share <= QUIET:
         return []
     return [
-        f"  busy machine: for {share:.0%} of the quick test something waited for a core; an idle one takes less,",
-        "  so the interval reaches down to that. A quick test while it is quiet says more.",
+        f"  busy machine: others may have cost up to {share:.0%} of the quick test, so the interval reaches down",
+        "  to what an idle one takes. A quick test while it is quiet says more.",
     ]
 
 

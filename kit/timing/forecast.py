@@ -25,7 +25,7 @@ REDUCE_KEEPS = 0.75
 """A run that does not fit is reduced if at least this share of its steps fits into one session, else split."""
 
 QUIET = 0.15
-"""The share of the time in which something may wait for a core (figures, the watchdog) before a machine is busy."""
+"""The share of a quick test that others may have cost it before the machine counts as a busy one."""
 
 Row = dict[str, Any]
 
@@ -86,8 +86,8 @@ def bounds(measured: Measurement, timesteps: int, interval: Interval) -> tuple[f
     """Return (low, high) in seconds; a phase that drifts stretches the side that its later pace points to.
 
     Its later pace is twice drift ÷ (1 + drift) of its mean, where both halves have as many units. Where the machine was
-    busier than QUIET the lower bound is that of an idle one: a quick test waited for a core at most as long as
-    anything did.
+    busier than QUIET the lower bound is that of an idle one: what others may have cost the quick test, at most, is not
+    in it.
     """
     rows = phase_forecast(measured, timesteps)
     total_s = sum(row["total_s"] for row in rows)

@@ -15,7 +15,7 @@ class Measurement:
     """Phases by name with count, wall and CPU seconds; log and disk; and the plan of the full run.
 
     ``windows`` are units and seconds of each phase in some stretches of it, one after the other; ``busy_share`` is the
-    share of it in which something on the machine waited for a core.
+    share of it that others on the machine may have cost, at most.
     """
 
     timesteps: int

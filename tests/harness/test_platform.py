@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kit.harness.clock import ManualClock
-from kit.harness.platform import detect, machine, session_began
+from kit.harness.platform import detect, kaggle_folder, machine, session_began
 
 KAGGLE = {"KAGGLE_KERNEL_RUN_TYPE": "Batch"}
 COLAB = {"COLAB_RELEASE_TAG": "release-colab_20261101"}
@@ -63,6 +63,16 @@ def test_an_unreadable_process_one_falls_back_to_the_launch():
         == 997.0
     )
     assert session_began(detect({}), None, False, clock, age_of=lambda pid: None) == 1_000.0
+
+
+def test_a_rehearsal_may_put_a_folder_in_kaggles_place():
+    """Where no /kaggle can be made, a variable names what stands in for it."""
+    assert kaggle_folder({}) == Path("/kaggle")
+    somewhere = detect(KAGGLE | {"KIT_KAGGLE_FOLDER": "/somewhere"})
+    assert (somewhere.output_root, somewhere.input_root) == (
+        Path("/somewhere/working"),
+        Path("/somewhere/input"),
+    )
 
 
 def test_the_machine_is_described_without_being_named():

@@ -292,3 +292,24 @@ def test_what_was_in_the_folder_before_a_kill_between_two_renames_is_kept(tmp_pa
     (stale / "logs").mkdir()
     take_over(tmp_path / "input", here, ASKED)
     assert sorted(path.name for path in here.root.parent.iterdir()) == ["walk", "walk.old-1"]
+
+
+def test_a_run_that_was_moved_aside_and_not_replaced_is_put_back_and_not_taken_over(tmp_path):
+    """Killed where a file system cannot swap names, a run lies beside: it is this one, and further than the input's."""
+    left_behind(tmp_path / "input/slug/walk", 10)
+    folder = RunFolder(tmp_path / "working/walk")
+    left_behind(folder.root, 30)
+    folder.root.rename(folder.root.with_name(f".walk.{nobody()}.0a1b2c3d.old"))
+    (folder.root.parent / f".walk.{nobody()}.0a1b2c3d.tmp").mkdir()
+    (folder.root.parent / ".walk.extra.4194305.0a1b2c3d.tmp").mkdir()
+    assert take_over(tmp_path / "input", folder, ASKED) is None
+    assert model_in(folder, 30) == "walk at 30"
+    assert sorted(path.name for path in folder.root.parent.iterdir()) == [
+        ".walk.extra.4194305.0a1b2c3d.tmp",
+        "walk",
+    ]
+
+
+def nobody() -> int:
+    """Return a process id beyond the largest that Linux gives."""
+    return 2**22 + 1

@@ -53,7 +53,7 @@ def test_a_forecast_without_past_runs_says_so():
 def test_a_forecast_made_on_a_busy_machine_says_so():
     """By how much, and what to do about it; a quiet one gets no line."""
     text = forecast_text(made_forecast() | {"busy_share": 0.72})
-    assert "busy machine: for 72% of the quick test something waited for a core" in text
+    assert "busy machine: others may have cost up to 72% of the quick test" in text
     assert "busy" not in forecast_text(made_forecast())
 
 

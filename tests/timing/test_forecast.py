@@ -262,7 +262,7 @@ def test_a_drift_stretches_the_interval_to_the_later_pace():
 
 
 def test_a_busy_machine_lowers_the_lower_bound_to_that_of_an_idle_one():
-    """Something waited for a core for 60 % of the quick test: without that it takes at least 40 % of its time."""
+    """Others may have cost 60 % of the quick test: without them it takes at least 40 % of its time."""
     predicted, interval = predicted_s(MEASURED, 1_000), intervals(2.0).run()
     busy = bounds(replace(MEASURED, busy_share=0.6), 1_000, interval)
     assert busy == pytest.approx((0.4 * predicted / 2, 2 * predicted))

@@ -1,0 +1,76 @@
+"""The dataset that carries a run from a session that was killed to the next one: its archive, and nothing else.
+
+A version that was cancelled or failed is no safe source for another (whether its output can be attached is not known),
+so what came home goes back as a dataset. Only its newest version is kept: checkpoints would fill the account's storage.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from kit.errors import RemoteError
+from kit.harness.atomic import atomic_write
+from kit.harness.verify import ARCHIVE
+from kit.remote.client import KaggleClient
+from kit.remote.kernel_ref import KernelRef
+
+METADATA = "dataset-metadata.json"
+READY = re.compile(r"\bready\b")
+READY_TRIES, READY_EVERY_S = 120, 10.0
+LONGEST = 50
+_ENDING = "-state"
+
+
+def dataset_ref(ref: KernelRef) -> str:
+    """Return the dataset of a kernel, ``owner/slug-state``, within the 6 to 50 characters that Kaggle allows."""
+    return f"{ref.owner}/{ref.slug[: LONGEST - len(_ENDING)].rstrip('-')}{_ENDING}"
+
+
+def upload(client: KaggleClient, ref: KernelRef, run_dir: Path, folder: Path, step: int) -> int | None:
+    """Upload the archive of ``run_dir`` by ``folder``, wait until it can be attached, and return the version.
+
+    Raises:
+        RemoteError: it was refused, or is not ready after twenty minutes.
+    """
+    name = dataset_ref(ref)
+    _lay_out(folder, run_dir / ARCHIVE, name)
+    exists = client.dataset_status(name) is not None
+    before = client.dataset_version(name) if exists else None
+    client.save_dataset(folder, f"step {step}", exists=exists)
+    return _wait_until_ready(client, name, before, client.backoff.pause)
+
+
+def _lay_out(folder: Path, archive: Path, name: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        os.link(archive, folder / ARCHIVE)
+    except OSError:  # a file system without links
+        shutil.copyfile(archive, folder / ARCHIVE)
+    slug = name.partition("/")[2]
+    facts = {"id": name, "title": slug, "licenses": [{"name": "other"}]}
+    atomic_write(folder / METADATA, json.dumps(facts, indent=2) + "\n")
+
+
+def _wait_until_ready(
+    client: KaggleClient, name: str, before: int | None, pause: Callable[[float], object]
+) -> int | None:
+    """Wait until it is ready, and its version another than ``before``: a new one is processed behind the old one."""
+    status: str | None = None
+    for _ in range(READY_TRIES):
+        status, version = client.dataset_status(name), client.dataset_version(name)
+        if (
+            status is not None
+            and READY.search(status)
+            and (before is None or version is None or version > before)
+        ):
+            return version
+        pause(READY_EVERY_S)
+    raise RemoteError(
+        f"The dataset {name} is not ready: {status or 'Kaggle does not know it'}. Call it again later."
+    )

@@ -1,0 +1,134 @@
+"""The real ``kaggle`` command line as a process: called, never imported, since importing it logs in.
+
+Its output is scrubbed before anybody sees it. It dies with this process, so that a command that was killed pushes
+nothing any more; it gets no terminal, no folder of ours to look into, and nothing to ask a person.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.errors import MissingDependencyError, UsageError
+from kit.remote.backoff import PassingError
+from kit.remote.scrub import Scrubber
+
+PR_SET_PDEATHSIG = 1
+NOISE = ("Warning: Looks like you're using an outdated", "Warning: Your Kaggle API key is readable")
+"""What the client says on stdout before an answer, whatever it was asked to leave out."""
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True)
+class CliReply:
+    """What one call said: exit code, stdout and stderr, scrubbed. The exit code alone proves nothing."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last_line(self) -> str:
+        """The line that says what went wrong: the last of stderr, else of stdout."""
+        lines = [line.strip() for line in (self.err.strip() or self.out.strip()).splitlines() if line.strip()]
+        return lines[-1] if lines else f"exit code {self.code} and not a word"
+
+
+class KaggleProcess:
+    """Calls the client with the environment that it is to see; ``temporary`` keeps its unfinished uploads."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        scrub: Scrubber,
+        temporary: Path | None = None,
+        program: str = "kaggle",
+    ) -> None:
+        self._environ, self._scrub, self._temporary = environ, scrub, temporary
+        if importlib.util.find_spec(program) is None:
+            raise MissingDependencyError(
+                f"The Kaggle client is not installed: python -m pip install {program}."
+            )
+        self._words = [sys.executable, "-P", "-m", program, "-W"]
+
+    def call(self, *arguments: str, timeout_s: float = 300.0) -> CliReply:
+        """Run it to its end.
+
+        Raises:
+            PassingError: it took longer than ``timeout_s``; what it did until then is not known.
+        """
+        with tempfile.TemporaryDirectory(prefix="kit-kaggle-") as folder:
+            try:
+                done = subprocess.run(
+                    [*self._words, *arguments],
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    cwd=folder,
+                    env=self._environment(folder),
+                    timeout=timeout_s,
+                    check=False,
+                    preexec_fn=_die_with_parent,
+                )
+            except subprocess.TimeoutExpired:
+                raise PassingError(f"No answer from Kaggle in {timeout_s:.0f} s.", sure=False) from None
+        out = [line for line in self._read(done.stdout).splitlines(True) if not line.startswith(NOISE)]
+        return CliReply(done.returncode, "".join(out), self._read(done.stderr))
+
+    def lines(self, *arguments: str) -> Iterator[str]:
+        """Run it and yield its lines as they come; it is ended when nobody wants any more."""
+        with (
+            tempfile.TemporaryDirectory(prefix="kit-kaggle-") as folder,
+            subprocess.Popen(
+                [*self._words, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=self._environment(folder) | {"PYTHONUNBUFFERED": "1"},
+                preexec_fn=_die_with_parent,
+            ) as process,
+        ):
+            assert process.stdout is not None
+            try:
+                for data in process.stdout:
+                    line = self._read(data).rstrip("\n")
+                    if not line.startswith(NOISE):
+                        yield line
+            finally:
+                process.kill()
+
+    def _environment(self, folder: str) -> dict[str, str]:
+        if self._temporary is not None:
+            self._temporary.mkdir(parents=True, exist_ok=True)
+        return {**self._environ, "TMPDIR": str(self._temporary or folder), "PYTHONIOENCODING": "utf-8"}
+
+    def _read(self, data: bytes) -> str:
+        return self._scrub(data.decode("utf-8", "replace"))
+
+
+def _die_with_parent() -> None:
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment that the client sees: this process's, with a home folder.
+
+    Raises:
+        UsageError: there is no home folder, where its credentials would lie.
+    """
+    found = dict(os.environ if environ is None else environ)
+    if not found.get("HOME"):
+        try:
+            found["HOME"] = str(Path.home())
+        except RuntimeError as error:
+            raise UsageError("There is no home folder, so no Kaggle credentials: set HOME.") from error
+    return found

@@ -1,0 +1,266 @@
+"""Pull: brings what a kernel left home, as a run folder that ``run`` and ``extrapolate`` take like a local one.
+
+The archive is downloaded, verified and unpacked. Where a session was killed, so that there is none or an older one, the
+loose files come instead; each checkpoint is verified, and the archive is made here. Everything happens in a folder
+beside, which becomes the run folder in one step: a kill, a full disk or a damaged archive leaves nothing half.
+"""
+
+from __future__ import annotations
+
+import glob
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kit.errors import IntegrityError, RemoteBusyError, UsageError
+from kit.harness.atomic import make_durable, storage_errors, temporary_for
+from kit.harness.lock import FileLock
+from kit.harness.manifest import STEP_FOLDER, verify_checkpoint
+from kit.harness.run_folder import RunFolder, move_aside
+from kit.harness.store import discard, is_stale, sha256_file
+from kit.harness.summary import read_json
+from kit.harness.unpack import read_sums
+from kit.harness.verify import ARCHIVE
+from kit.notebooks.package import package_run
+from kit.notebooks.unpack import command_to_continue, unpack_run
+from kit.remote.client import KaggleClient
+from kit.remote.download import Address
+from kit.remote.kernel_ref import KernelRef
+from kit.remote.log_text import readable
+from kit.remote.output_listing import OutputListing
+from kit.remote.output_run import SUM, NothingLeftError, OutputRun, run_in
+from kit.remote.replies import KernelStatus
+
+logger = logging.getLogger(__name__)
+
+KERNEL_LOG = "kaggle.log"
+Progress = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class PullOrder:
+    """What to bring, and where to: ``out`` is the run folder.
+
+    ``fresh`` moves a run that is there aside; ``loose`` takes the loose files whether there is an archive or not.
+    """
+
+    ref: KernelRef
+    out: Path
+    fresh: bool = False
+    loose: bool = False
+
+
+class Pull:
+    """One pull; ``progress`` is told the bytes of every piece that came."""
+
+    def __init__(self, client: KaggleClient, order: PullOrder, progress: Progress = lambda _: None) -> None:
+        self._client, self._order = client, order
+        self._downloads = client.downloads(progress)
+        self._listing = OutputListing()
+        self._bytes = 0
+
+    def run(self) -> dict[str, Any]:
+        """Bring it home.
+
+        Returns ``{run_dir, kernel, kernel_status, failure_message, status, reason, step, total_timesteps, resumable,
+        bytes, files, source (archive, files or unchanged), checkpoints, ok, continue_with}``; ``status`` is the run's.
+
+        Raises:
+            RemoteBusyError: it still runs, so what it leaves is not there yet.
+            NothingLeftError: it left no run, or none with a checkpoint.
+            RemoteError: the files cannot be had.
+            UsageError: the folder holds something else, and nobody said ``fresh``.
+            IntegrityError: what came is damaged; nothing was kept.
+            StorageError: the disk is full; nothing was kept.
+        """
+        order = self._order
+        status = self._client.status(order.ref)
+        if status.under_way:
+            raise RemoteBusyError(
+                f"{order.ref} is {status.state}: what it leaves is there once it has ended."
+            )
+        self._listing = self._client.output(order.ref)
+        try:
+            run = run_in(self._listing.files, order.ref.notebook, str(order.ref))
+        except NothingLeftError as error:
+            why = f": {status.message}" if status.message else ""
+            raise NothingLeftError(f"{error} Kaggle says {status.state}{why}.") from None
+        if self._is_here(run):
+            return self._unchanged(status)
+        self._refuse_occupied()
+        return self._bring(run, status)
+
+    def _is_here(self, run: OutputRun) -> bool:
+        """Whether this very archive is in the folder already, and nothing was done there since."""
+        beside, archive = self._order.out / SUM, self._order.out / ARCHIVE
+        if not (beside.is_file() and archive.is_file() and SUM in run.names) or self._order.loose:
+            return False
+        with self._workplace() as work:
+            self._fetch(run, SUM, work / SUM)
+            there = read_sums((work / SUM).read_bytes())
+        return list(there.values()) == [sha256_file(archive)] and there == read_sums(beside.read_bytes())
+
+    def _unchanged(self, status: KernelStatus) -> dict[str, Any]:
+        out = self._order.out
+        checkpoints = _checkpoints(out)
+        return self._found(status, {"source": "unchanged", "files": 0, "continue_with": ""}, checkpoints)
+
+    def _refuse_occupied(self) -> None:
+        out = self._order.out
+        if out.exists() and not out.is_dir():
+            raise UsageError(f"{out} is a file; --out is a folder.")
+        RunFolder(out).refuse_foreign()
+        if not self._order.fresh and out.is_dir() and any(out.iterdir()):
+            raise UsageError(
+                f"{out} holds another state of the run. --fresh moves that aside, or give another --out.",
+                "--fresh",
+            )
+        if RunFolder(out).holds_a_run():
+            FileLock(
+                RunFolder(out).lock
+            ).acquire().release()  # a run that goes on here is not moved from under it
+
+    def _bring(self, run: OutputRun, status: KernelStatus) -> dict[str, Any]:
+        out = self._order.out
+        with self._workplace() as work:
+            made = work / "run"
+            found = self._from_archive(run, made) if run.archived and not self._order.loose else None
+            found = found or self._from_files(run, made)
+            self._keep_log(made)
+            checkpoints = _checkpoints(made)
+            with storage_errors(out):
+                if out.is_dir() and any(out.iterdir()):
+                    logger.warning("The run that was in %s is now in %s.", out, move_aside(RunFolder(out)))
+                elif out.is_dir():
+                    out.rmdir()
+                made.rename(out)
+        make_durable(out)
+        found["continue_with"] = str(found["continue_with"]).replace(str(made), str(out))
+        return self._found(status, found, checkpoints)
+
+    def _from_archive(self, run: OutputRun, made: Path) -> dict[str, Any] | None:
+        """Return what unpacking found; None where the loose files are of a later step than the archive's."""
+        archive = made.with_name(ARCHIVE)
+        try:
+            found = self._unpacked(run, made)
+        except IntegrityError as error:
+            # A byte may have changed on the way; a second copy with the same fault is the fault of what lies there.
+            logger.warning("The archive does not verify, it is downloaded again: %s", error)
+            found = self._unpacked(run, made)
+        newest = max((int(one["name"].partition("-")[2]) for one in found["checkpoints"]), default=-1)
+        if run.step > newest:
+            logger.warning(
+                "The archive is of step %s, the files beside it of step %s: the session was killed before it made "
+                "another. The files are taken.",
+                f"{newest:,}",
+                f"{run.step:,}",
+            )
+            shutil.rmtree(made)
+            archive.unlink()
+            return None
+        for name in (ARCHIVE, SUM):
+            if made.with_name(name).is_file():
+                made.with_name(name).rename(made / name)
+        return {"source": "archive", "files": found["files"], "continue_with": found["continue_with"]}
+
+    def _unpacked(self, run: OutputRun, made: Path) -> dict[str, Any]:
+        for name in (SUM, ARCHIVE):
+            if name in run.names:
+                self._fetch(run, name, made.with_name(name))
+        return unpack_run(made.with_name(ARCHIVE), made)
+
+    def _from_files(self, run: OutputRun, made: Path) -> dict[str, Any]:
+        """Bring the loose files and make the archive of them here."""
+        names = run.loose()
+        if "run.json" not in names:
+            raise NothingLeftError(
+                f"{self._order.ref} left a folder {run.root}, and no run.json in it: no run."
+            )
+        if run.step < 0:
+            raise NothingLeftError(
+                f"{self._order.ref} left a run without a checkpoint: there is nothing to continue."
+            )
+        for name in names:
+            self._fetch(run, name, made / name)
+        if not any(one["fault"] is None for one in _checkpoints(made)):
+            why = f"{self._order.ref} left no checkpoint that verifies. Nothing was kept."
+            raise IntegrityError(why, ["checkpoints"])
+        package_run(made)
+        facts = read_json(made / "run.json")
+        command = command_to_continue(str(facts.get("notebook") or "run"), facts, made)
+        return {"source": "files", "files": len(names), "continue_with": command}
+
+    def _found(
+        self, status: KernelStatus, found: dict[str, Any], checkpoints: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        summary = read_json(self._order.out / "summary.json")
+        run = read_json(self._order.out / "run.json")
+        return {
+            "run_dir": str(self._order.out),
+            "kernel": str(self._order.ref),
+            "kernel_status": status.state,
+            "failure_message": status.message,
+            "status": summary.get("status", "failed"),
+            "reason": summary.get("reason", ""),
+            "step": summary.get("step", 0),
+            "total_timesteps": summary.get("total_timesteps", run.get("total_timesteps", 0)),
+            "resumable": bool(summary.get("resumable")),
+            "bytes": self._bytes,
+            **found,
+            "checkpoints": checkpoints,
+            "ok": not checkpoints or any(one["fault"] is None for one in checkpoints),
+        }
+
+    def _keep_log(self, made: Path) -> None:
+        if self._listing.log:
+            path = made / "logs" / KERNEL_LOG
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with storage_errors(path):
+                path.write_text(readable(self._listing.log), encoding="utf-8")
+
+    def _fetch(self, run: OutputRun, name: str, path: Path) -> None:
+        full = run.name(name)
+        path.unlink(missing_ok=True)
+        self._bytes += self._downloads.to(path, self._address(full), full)
+
+    def _address(self, name: str) -> Address:
+        def address(anew: bool) -> str:
+            if anew:
+                self._listing.files.update(self._client.output(self._order.ref).files)
+            return self._listing.files[name]
+
+        return address
+
+    @contextmanager
+    def _workplace(self) -> Iterator[Path]:
+        """Give a folder beside the run folder, on the same disk, which is gone afterwards."""
+        out = self._order.out
+        with storage_errors(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            for left in out.parent.glob(f".{glob.escape(out.name)}.*.tmp"):
+                if is_stale(left.name):
+                    discard(left)
+        with temporary_for(out, "tmp") as work:
+            try:
+                with storage_errors(out):
+                    work.mkdir()
+                yield work
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+
+
+def _checkpoints(folder: Path) -> list[dict[str, Any]]:
+    found = []
+    for path in sorted(RunFolder(folder).checkpoints.glob("step-*")):
+        if STEP_FOLDER.fullmatch(path.name):
+            try:
+                verify_checkpoint(path)
+                fault = None
+            except IntegrityError as error:
+                fault = str(error)
+            found.append({"name": path.name, "fault": fault})
+    return found
