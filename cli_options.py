@@ -72,6 +72,17 @@ def run_options(made: Parser) -> None:
     made.add_argument("--end-hang", action="store_true", default=None, help="end a run that hangs")
 
 
+def colab_options(made: Parser) -> None:
+    """Options of ``colab``."""
+    made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a notebook parameter")
+    made.add_argument(
+        "--repository", default="", metavar="OWNER/NAME", help="at GitHub, where it will lie: makes the badge"
+    )
+    made.add_argument(
+        "--out", default="colab", metavar="DIR", help="the folder it is written into; by default colab"
+    )
+
+
 def drill_options(made: Parser) -> None:
     """Options of ``drill``."""
     notebook_options(made)

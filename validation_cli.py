@@ -160,6 +160,27 @@ def rehearse(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     return summary, "\n".join([*parts, rehearsal_text(summary)]), exit_code(summary)
 
 
+def colab(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Build the notebook for Colab."""
+    from kit.notebooks import find_notebook, parse_settings
+    from kit.notebooks.parameters import read_parameters
+    from kit.remote.colab import ColabOrder, build_colab
+
+    notebook = find_notebook(arguments.target)
+    # No command line launches it there: what is an option here is set as a parameter.
+    values = parse_settings(arguments.set, read_parameters(notebook))
+    out = Path(arguments.out).expanduser()
+    place = out.name if out.is_absolute() or ".." in out.parts else out.as_posix()
+    order = ColabOrder(notebook, values, repository=arguments.repository, place=place)
+    built = build_colab(order, out)
+    size_bytes = built.stat().st_size
+    there = (
+        f"Push it to {order.repository} as {place}/{built.name}" if order.repository else "Upload it in Colab"
+    )
+    text = f"{built}: {size_bytes:,} bytes, with the kit in it. {there}, and choose Runtime, Run all."
+    return {"notebook": str(built), "size_bytes": size_bytes}, text, 0
+
+
 def verify(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Check checksums."""
     from kit.harness.verify import verify as verify_path
@@ -419,6 +440,12 @@ COMMANDS = {
         "NOTEBOOK",
         options.rehearsal_options,
         rehearse,
+    ),
+    "colab": Command(
+        "build a notebook that runs on Colab by itself, with a badge that opens it",
+        "NOTEBOOK",
+        options.colab_options,
+        colab,
     ),
     "extrapolate": Command(
         "the forecast again, for other steps or limits", "RUN", options.forecast_options, extrapolate
