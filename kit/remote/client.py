@@ -151,6 +151,8 @@ class KaggleClient:
                 "datasets", "status", ref, "--format", "json(current_version_number)", what=ref
             )
             number = json.loads(reply.out)["current_version_number"]
+        except CredentialsError:
+            raise
         except (RemoteError, ValueError, KeyError, TypeError):
             return None
         return number if isinstance(number, int) else None
@@ -164,7 +166,20 @@ class KaggleClient:
         words = ["datasets", "create", "-p", str(folder)]
         if exists:  # older versions would fill the account's storage with checkpoints that nobody needs
             words = ["datasets", "version", "-p", str(folder), "-m", notes, "--delete-old-versions"]
-        reply = self._call(*words, what="The dataset", asks=False, timeout_s=UPLOAD_TIMEOUT_S)
+
+        def once() -> CliReply:
+            try:
+                return self._call(
+                    *words, what="The dataset", retry=False, asks=False, timeout_s=UPLOAD_TIMEOUT_S
+                )
+            except PassingError as error:
+                # The answer was lost: made once more it would be refused, since its name is taken.
+                if exists or error.sure or self.dataset_status(name) is None:
+                    raise
+                return CliReply(0, "Dataset is being created", "")
+
+        name = str(json.loads((folder / "dataset-metadata.json").read_text(encoding="utf-8"))["id"])
+        reply = self.backoff.retry(once, "The dataset")
         fault = _NO_UPLOAD.search(reply.out)
         if fault or not _DATASET_MADE.search(reply.out):
             raise RemoteError(f"The dataset was not saved: {fault[1] if fault else reply.last_line}")
@@ -172,7 +187,8 @@ class KaggleClient:
     # How
 
     def _http(self) -> Http:
-        return Http(self._environ, self._bearer(), self._scrub)
+        bearer = self._bearer()
+        return Http(self._environ, bearer, Scrubber([*self.credentials.secrets(), *bearer.secrets()]))
 
     def _bearer(self) -> Credentials:
         if self.credentials.kind != "login":
@@ -209,8 +225,3 @@ class KaggleClient:
         if not retry:
             return once()
         return self.backoff.retry(once, what)
-
-
-def is_unsure(error: RemoteError) -> bool:
-    """Whether a push that ended with this error may run all the same."""
-    return isinstance(error, PassingError) and not error.sure

@@ -9,8 +9,10 @@ import pytest
 from kit.errors import CredentialsError, QuotaError, RemoteBusyError, RemoteError
 from kit.remote.backoff import PassingError
 from kit.remote.delivery import deliver, new_mark, put_mark, refuse_busy, was_taken
+from kit.remote.kaggle_process import KaggleProcess
 from kit.remote.kernel_ref import KernelRef
 from kit.remote.replies import AbsentError, KernelStatus, Pushed, SourcesError
+from kit.remote.scrub import Scrubber
 from tests.remote.conftest import CODE, SLUG, Loopback
 from tests.remote.kaggle_server import Plan
 
@@ -258,3 +260,31 @@ def test_nothing_secret_is_logged(loopback, ref, tmp_path, caplog):
         client.downloads().to(tmp_path / "a.bin", lambda _: url, "a.bin")
     for secret in (loopback.server.account.token, url.partition("?")[2]):
         assert secret not in caplog.text + str(caught.value)
+
+
+def test_a_stream_that_is_dead_is_left(loopback, ref):
+    """It said nothing for as long as it may be silent; what it says of itself on stderr is no line."""
+    loopback.server.misbehave.hang(times=None, call="StreamLog")
+    process = KaggleProcess(loopback.server.environ(loopback.home), Scrubber())
+    assert list(process.lines("kernels", "logs", str(ref), "--follow", silent_s=2.0)) == []
+    assert list(process.lines("kernels", "logs", "no such thing at all", "--follow")) == []
+
+
+@pytest.mark.slow
+def test_a_dataset_whose_answer_is_lost_is_not_made_twice(loopback, tmp_path):
+    """Its name would be taken then; it is there."""
+    loopback.server.misbehave.lose_answer(times=1, call="CreateDataset")
+    name = f"{loopback.server.user}/walk-state"
+    facts = {"id": name, "title": "walk-state", "licenses": [{"name": "other"}]}
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "dataset-metadata.json").write_text(json.dumps(facts))
+    (tmp_path / "dataset" / "state.bin").write_bytes(b"one")
+    loopback.client().save_dataset(tmp_path / "dataset", "one", exists=False)
+    assert len(loopback.server.calls("CreateDataset")) == 1
+
+
+def test_a_version_that_is_not_told_is_none_but_refused_credentials_are_an_error(loopback):
+    """Waiting for a dataset would not help."""
+    assert loopback.client().dataset_version(f"{loopback.server.user}/nothing-there") is None
+    with pytest.raises(CredentialsError):
+        loopback.client("revoked token").dataset_version(f"{loopback.server.user}/nothing-there")

@@ -100,3 +100,22 @@ def test_a_kernel_that_is_none_is_refused(said, words, code, named):
     """A misspelt notebook names the nearest."""
     got, found, _ = said(*words)
     assert (got, found["nearest"]) == (code, named)
+
+
+def test_trust_goes_along(said, notebook, tmp_path):
+    """The session over there opens pickled state only where its user says so."""
+    words = ("push", str(notebook), "--build-only", "--owner", "tester", "--slug", SLUG)
+    for more, trusted in ((("--trust",), True), ((), False)):
+        assert said(*words, *more, "--folder", str(tmp_path / "kernel"))[0] == 0
+        first = json.loads((tmp_path / "kernel" / f"{SLUG}.ipynb").read_text())["cells"][0]["source"]
+        assert ('"trust": true' in "".join(first)) is trusted
+
+
+def test_a_folder_that_is_occupied_is_refused_before_a_push(loopback, said, notebook, tmp_path):
+    """Not hours later, when the run is to come home."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    words = ("push", str(notebook), "--slug", SLUG, "--skip-checks", "--wait", "--out", str(tmp_path / "run"))
+    code, found, _ = said(*words)
+    assert (code, "--fresh" in found["error"]) == (2, True)
+    assert loopback.machine.ran == []
