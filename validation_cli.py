@@ -13,35 +13,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from kit.errors import KitError, UsageError, nearest_match
+import cli_options as options
+from cli_options import Parser
+from kit.errors import KitError, UsageError
 
 WATCHED = ("memory_limit", "disk_limit", "hang_limit", "end_hang")
 """Options of a session that the watchdog sees to; no notebook needs a parameter for them."""
-OPTIONS: set[str] = set()
-"""Every option of every command, for the nearest one to a misspelt one."""
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are UsageErrors, with the nearest legal word."""
-
-    words: Sequence[str] = ()
-
-    def add_argument(self, *names: str, **settings: Any) -> argparse.Action:
-        """Add an argument, and note its name."""
-        OPTIONS.update(name for name in names if name.startswith("--"))
-        return super().add_argument(*names, **settings)
-
-    def error(self, message: str) -> NoReturn:
-        """Raise UsageError instead of leaving."""
-        options = [word.partition("=")[0] for word in self.words if word.startswith("--")]
-        command = [word for word in self.words if not word.startswith("-")][:1]
-        matches = [nearest_match(word, OPTIONS) for word in options if word not in OPTIONS]
-        matches += [nearest_match(word, COMMANDS) for word in command if word not in COMMANDS]
-        nearest = next(filter(None, matches), None)
-        hint = f" Did you mean {nearest!r}?" if nearest else ""
-        raise UsageError(f"{message}.{hint}", nearest)
 
 
 @dataclass(frozen=True)
@@ -60,7 +39,7 @@ def parser(words: Sequence[str] = ()) -> Parser:
     shared.add_argument(
         "--json", action="store_true", default=argparse.SUPPRESS, help="one JSON object on stdout"
     )
-    Parser.words = words
+    Parser.words, Parser.commands = words, COMMANDS
     top = Parser(
         prog="validation_cli.py", description=__doc__.split("\n")[0], parents=[shared], allow_abbrev=False
     )
@@ -72,188 +51,6 @@ def parser(words: Sequence[str] = ()) -> Parser:
         made.add_argument("target", metavar=command.target)
         command.add_options(made)
     return top
-
-
-def _notebook_options(made: Parser) -> None:
-    made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a notebook parameter")
-    made.add_argument("--out", default="", metavar="DIR", help="the folder of the run; of a drill, of two")
-
-
-def _limit_options(made: Parser) -> None:
-    _notebook_options(made)
-    made.add_argument("--limit", default="", metavar="TIME", help="what the machine grants in all, as 12h")
-    made.add_argument("--soft-limit", default="", metavar="TIME", help="finish in time after this long")
-    made.add_argument("--hard-limit", default="", metavar="TIME", help="finalise at once after this long")
-
-
-def _run_options(made: Parser) -> None:
-    _limit_options(made)
-    made.add_argument("--on-pressure", default="", metavar="WHAT", help="report, reduce or tiers")
-    made.add_argument("--fresh", action="store_true", help="move a run that is there aside")
-    made.add_argument(
-        "--trust",
-        action="store_true",
-        help="open pickled state that this machine did not write: it runs code",
-    )
-    made.add_argument(
-        "--memory-limit", metavar="SIZE", help="stop, resumable, before it holds more, such as 12GB"
-    )
-    made.add_argument(
-        "--disk-limit", metavar="SIZE", help="prune, then stop, before the run folder holds more"
-    )
-    made.add_argument("--hang-limit", metavar="TIME", help="report this long without a sign of life; 10m")
-    made.add_argument("--skip-checks", action="store_true", help="begin a run whatever the cheap checks say")
-    made.add_argument("--end-hang", action="store_true", default=None, help="end a run that hangs")
-
-
-def _drill_options(made: Parser) -> None:
-    _notebook_options(made)
-    made.add_argument("--kills", type=whole_number, default=5, metavar="N", help="how often; by default 5")
-    made.add_argument("--seed", type=whole_number, default=0, metavar="S", help="of the plan of the kills")
-    made.add_argument("--fresh", action="store_true", help="run the undisturbed run again, too")
-
-
-def _rehearsal_options(made: Parser) -> None:
-    _notebook_options(made)
-    made.add_argument("--limit", default="12h", metavar="TIME", help="kill it after this long, such as 60")
-    made.add_argument(
-        "--told", default="", metavar="TIME", help="the limit its session is told, where that differs"
-    )
-    made.add_argument("--fresh", action="store_true", help="move a run that is there aside")
-    made.add_argument("--memory-limit", default="30GB", metavar="SIZE", help="what its processes may hold")
-    made.add_argument("--disk-limit", default="20GB", metavar="SIZE", help="what /kaggle/working may hold")
-
-
-def _forecast_options(made: Parser) -> None:
-    made.add_argument(
-        "--timesteps", type=whole_number, metavar="N", help="total steps; by default those of the run"
-    )
-    made.add_argument("--limit", default="12h", metavar="TIME", help="what the machine grants in all")
-
-
-def _unpack_options(made: Parser) -> None:
-    made.add_argument(
-        "--out", default="", metavar="DIR", help="the run folder; by default beside the archive"
-    )
-
-
-def _budget_options(made: Parser) -> None:
-    made.add_argument(
-        "--out",
-        default="",
-        metavar="FILE",
-        help="the document, or its folder; by default COMPUTE_BUDGET.md beside it",
-    )
-    made.add_argument(
-        "--record", default="", metavar="PROBE", help="a probe's result (JSON), recorded in it first"
-    )
-    made.add_argument("--stage", default="", metavar="NAME", help="the stage that the probe is of")
-
-
-def _memory_options(made: Parser) -> None:
-    made.add_argument("--vram", default="", metavar="SIZE", help="what there is, such as 16GB or 15GiB")
-    made.add_argument("--length", type=whole_number, default=2048, metavar="N", help="tokens in a sequence")
-    made.add_argument("--batch", type=whole_number, default=1, metavar="N", help="sequences in one pass")
-    made.add_argument("--dtype", default="bf16", metavar="TYPE", help="bf16, fp16 or fp32")
-    made.add_argument("--optimizer", default="adamw", metavar="NAME", help="adamw, adamw8bit or sgd")
-    made.add_argument(
-        "--lora-rank", type=whole_number, default=0, metavar="R", help="train adapters alone; 0: all weights"
-    )
-    made.add_argument("--lora-targets", default="", metavar="A,B", help="by default all seven projections")
-    made.add_argument(
-        "--checkpointing", default="none", metavar="WHAT", help="none, activation, gradient or both"
-    )
-    made.add_argument("--attention", default="flash", metavar="KIND", help="flash, efficient or eager")
-    made.add_argument(
-        "--reference-models", type=whole_number, default=0, metavar="N", help="frozen copies beside it"
-    )
-    made.add_argument(
-        "--value-models", type=whole_number, default=0, metavar="N", help="trained ones beside it"
-    )
-    made.add_argument(
-        "--generate", default="", metavar="BxN", help="generates on the same card: B sequences of N tokens"
-    )
-    made.add_argument("--env", default="", metavar="ID", help="of an algorithm: its Gymnasium environment")
-    made.add_argument("--policy", default="MlpPolicy", metavar="NAME", help="of an algorithm: its policy")
-    made.add_argument("--n-envs", type=whole_number, default=1, metavar="N", help="of an algorithm: copies")
-    made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="its hyperparameters")
-
-
-def _no_options(made: Parser) -> None:
-    del made
-
-
-def _kernel_options(made: Parser) -> None:
-    made.add_argument(
-        "--owner", default="", metavar="NAME", help="your name at Kaggle; by default who is logged in"
-    )
-    made.add_argument("--slug", default="", metavar="SLUG", help="the kernel's; by default the notebook's")
-
-
-def _push_options(made: Parser) -> None:
-    _run_options(made)
-    _kernel_options(made)
-    made.add_argument("--title", default="", metavar="TITLE", help="one that becomes the slug")
-    made.add_argument("--gpu", action=argparse.BooleanOptionalAction, default=None, help="two T4, or none")
-    made.add_argument(
-        "--internet", action=argparse.BooleanOptionalAction, default=None, help="by default off"
-    )
-    made.add_argument("--dataset", action="append", default=[], metavar="OWNER/SLUG", help="attach a dataset")
-    made.add_argument(
-        "--every", default="30s", metavar="TIME", help="how often Kaggle is asked while it runs"
-    )
-
-
-def _one_push_options(made: Parser) -> None:
-    _push_options(made)
-    made.add_argument("--build-only", action="store_true", help="build the folder that is pushed, and stop")
-    made.add_argument(
-        "--folder", default="", metavar="DIR", help="where it is built; runs/<notebook>-kaggle.kernel"
-    )
-    made.add_argument("--wait", action="store_true", help="wait until it has ended, and bring the run home")
-
-
-def _chain_options(made: Parser) -> None:
-    _push_options(made)
-    made.add_argument(
-        "--max-sessions", type=whole_number, default=20, metavar="N", help="in all; by default 20"
-    )
-    made.add_argument(
-        "--max-gpu-hours", type=float, metavar="H", help="in all; by default what the account has"
-    )
-    made.add_argument("--by-dataset", action="store_true", help="hand every session's run over as a dataset")
-    made.add_argument("--retry", action="store_true", help="go on after a session that brought nothing")
-
-
-def _logs_options(made: Parser) -> None:
-    _kernel_options(made)
-    made.add_argument("--out", default="", metavar="FILE", help="write the lines there, too")
-    made.add_argument("--follow", "-f", action="store_true", help="as they come, until the kernel has ended")
-
-
-def _status_options(made: Parser) -> None:
-    _kernel_options(made)
-    made.add_argument("--out", default="", metavar="FILE", help="write what --json prints there, too")
-
-
-def _pull_options(made: Parser) -> None:
-    _kernel_options(made)
-    made.add_argument(
-        "--out", default="", metavar="DIR", help="the run folder; by default runs/<notebook>-kaggle"
-    )
-    made.add_argument("--fresh", action="store_true", help="move a run that is there aside")
-    made.add_argument("--loose", action="store_true", help="take the loose files, not the archive")
-
-
-def whole_number(text: str) -> int:
-    """Read ``24_000`` or ``2e6``, like ``--set`` does."""
-    try:
-        value = float(text)
-        if value == int(value):
-            return int(value)
-    except (ValueError, OverflowError):
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is no whole number. Legal: 20, 24_000, 2e6")
 
 
 def quick_test(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
@@ -294,7 +91,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     launched = NotebookRun(launch)
     summary = launched.run()
     results = read_json(launched.folder.results) if summary["status"] == "complete" else {}
-    parts = [results_text(results)] if "evaluation" in results else []
+    parts = [text] if (text := results_text(results)) else []
     parts.append(summary_text(summary, str(launched.folder.root)))
     return {**summary, "run_dir": str(launched.folder.root)}, "\n".join(parts), _code(summary)
 
@@ -337,10 +134,12 @@ def rehearse(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Run the notebook on a stand-in for the Kaggle machine."""
     from kit.harness.deadline import parse_duration
     from kit.harness.size import parse_size
+    from kit.harness.summary import read_json
     from kit.notebooks import find_notebook, parse_settings
     from kit.notebooks.launch import parameters_of, refuse_options
     from kit.remote.rehearse_notebook import NotebookRehearsal, exit_code, rehearse_notebook
     from kit.report.rehearsal import rehearsal_text
+    from kit.report.terminal import results_text
 
     notebook = find_notebook(arguments.target)
     refuse_options(arguments.set)
@@ -355,7 +154,9 @@ def rehearse(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
         parse_duration(arguments.told) if arguments.told else None,
     )
     summary = rehearse_notebook(order)
-    return summary, rehearsal_text(summary), exit_code(summary)
+    results = read_json(order.folder.results) if summary["status"] == "complete" else {}
+    parts = [results_text(results)] if "evaluation" in results else []
+    return summary, "\n".join([*parts, rehearsal_text(summary)]), exit_code(summary)
 
 
 def verify(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
@@ -578,8 +379,7 @@ def _launch(arguments: argparse.Namespace, *, quick_test: bool) -> Any:
         choose("on_pressure", options["on_pressure"], dict.fromkeys(ON_PRESSURE))
     watched = {name: getattr(arguments, name, None) for name in WATCHED}
     handed = {name: value for name, value in watched.items() if value is not None}
-    if getattr(arguments, "trust", False):
-        handed["trust"] = True
+    handed |= {name: True for name in ("trust", "skip_checks") if getattr(arguments, name, False)}
     _limits(arguments)  # a limit that cannot be read is refused before a kernel is started
     SessionOptions.of(**handed)
     progress = RunProgress(notebook.stem, sys.stderr)
@@ -595,66 +395,83 @@ def _code(summary: dict[str, Any]) -> int:
 
 COMMANDS = {
     "quick-test": Command(
-        "run it small, measure every phase, forecast the full run", "NOTEBOOK", _limit_options, quick_test
+        "run it small, measure every phase, forecast the full run",
+        "NOTEBOOK",
+        options.limit_options,
+        quick_test,
     ),
     "preflight": Command(
-        "the checks before a long run: can it learn, can it be saved", "NOTEBOOK", _limit_options, preflight
+        "the checks before a long run: can it learn, can it be saved",
+        "NOTEBOOK",
+        options.limit_options,
+        preflight,
     ),
-    "run": Command("the full run; resumes by itself", "NOTEBOOK", _run_options, run),
+    "run": Command("the full run; resumes by itself", "NOTEBOOK", options.run_options, run),
     "drill": Command(
         "kill the run again and again, and compare it with an undisturbed one",
         "NOTEBOOK",
-        _drill_options,
+        options.drill_options,
         drill,
     ),
     "rehearse": Command(
         "run it on a stand-in for the Kaggle machine, killed at the limit; again: the next session",
         "NOTEBOOK",
-        _rehearsal_options,
+        options.rehearsal_options,
         rehearse,
     ),
     "extrapolate": Command(
-        "the forecast again, for other steps or limits", "RUN", _forecast_options, extrapolate
+        "the forecast again, for other steps or limits", "RUN", options.forecast_options, extrapolate
     ),
     "history": Command(
         "the past runs that intervals come from; adds those of a file or a run that came home",
         "show|FILE|RUN",
-        _no_options,
+        options.no_options,
         history,
     ),
     "memory": Command(
         "what a training holds, before it starts: a language model's, or an algorithm's",
         "SHAPE|CONFIG|ALGORITHM|table",
-        _memory_options,
+        options.memory_options,
         memory,
     ),
     "verify": Command(
-        "check the checksums of an archive, a run folder or a checkpoint", "PATH", _no_options, verify
+        "check the checksums of an archive, a run folder or a checkpoint", "PATH", options.no_options, verify
     ),
-    "package": Command("make the archive from whatever a dead run left", "RUN", _no_options, package),
+    "package": Command("make the archive from whatever a dead run left", "RUN", options.no_options, package),
     "unpack": Command(
-        "check an archive, unpack it, say how to continue the run in it", "ARCHIVE", _unpack_options, unpack
+        "check an archive, unpack it, say how to continue the run in it",
+        "ARCHIVE",
+        options.unpack_options,
+        unpack,
     ),
     "push": Command(
-        "push a notebook to Kaggle: checks, forecast and cost first", "NOTEBOOK", _one_push_options, push
+        "push a notebook to Kaggle: checks, forecast and cost first",
+        "NOTEBOOK",
+        options.one_push_options,
+        push,
     ),
     "status": Command(
-        "how a kernel on Kaggle stands, and its run", "NOTEBOOK|OWNER/SLUG", _status_options, status
+        "how a kernel on Kaggle stands, and its run", "NOTEBOOK|OWNER/SLUG", options.status_options, status
     ),
-    "logs": Command("what a kernel on Kaggle says, or said", "NOTEBOOK|OWNER/SLUG", _logs_options, logs),
+    "logs": Command(
+        "what a kernel on Kaggle says, or said", "NOTEBOOK|OWNER/SLUG", options.logs_options, logs
+    ),
     "pull": Command(
-        "bring a run home from Kaggle, verified, as a run folder", "NOTEBOOK|OWNER/SLUG", _pull_options, pull
+        "bring a run home from Kaggle, verified, as a run folder",
+        "NOTEBOOK|OWNER/SLUG",
+        options.pull_options,
+        pull,
     ),
     "chain": Command(
         "as many sessions on Kaggle as the run needs; call it again whatever happened",
         "NOTEBOOK",
-        _chain_options,
+        options.chain_options,
         chain,
     ),
     "budget": Command(
         "COMPUTE_BUDGET.md from a budget file, every figure marked and checked",
         "CONFIG",
-        _budget_options,
+        options.budget_options,
         budget,
     ),
 }

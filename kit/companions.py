@@ -52,15 +52,13 @@ class Companions:
 
     def beat(self, phase: str) -> None:
         """Say where the run stands, and when it is expected to end."""
-        session, deadline = self._session, self._session.deadline
-        elapsed, began = deadline.elapsed_s(), deadline.began_monotonic
-        end = session.scaler.predicted_end_s(session.step, elapsed)
-        end_s = began + end if end else 0.0
-        factor = session.outlook.factor(session.step, session.total_timesteps)
-        self.heartbeat.beat(session.step, session.total_timesteps, began + elapsed, phase, end_s, factor)
+        session, outlook = self._session, self._session.outlook
+        now = session.clock.monotonic()
+        end_s = outlook.end_s
+        self.heartbeat.beat(session.step, session.total_timesteps, now, phase, end_s, outlook.factor)
         if self._progress is not None:
-            left_s = max(0.0, end - elapsed) if end else None
-            self._progress.tell(session.step, session.total_timesteps, phase, began + elapsed, left_s)
+            left_s = max(0.0, end_s - now) if end_s else None
+            self._progress.tell(session.step, session.total_timesteps, phase, now, left_s)
 
     @contextmanager
     def phase(self, name: str, count: float) -> Iterator[None]:
@@ -71,6 +69,7 @@ class Companions:
             with timer.phase(name, count):
                 yield
         finally:
+            self._session.outlook.look_again()
             self.beat(timer.current)
 
     def make_room(self, outputs: RobustOutputManager) -> None:

@@ -16,7 +16,7 @@ from kit.harness.summary import COMPLETE, read_json, write_json
 from kit.runtime import device_in_use, processor, threads_in_use
 from kit.tensors import appended, decode, encode, snapshot
 from kit.timing.measurement import measured_of
-from kit.timing.sessions import Row, summed
+from kit.timing.sessions import Row, summed, summed_nesting
 from kit.trust import refuse_pickled
 
 if TYPE_CHECKING:
@@ -38,22 +38,28 @@ class Keeper:
     def __init__(self, session: TrainingSession, outputs: RobustOutputManager) -> None:
         self._session, self._outputs = session, outputs
         self.trained = False
-        self.earlier_phases = self._earlier_phases()
-        """The phases of the sessions before this one."""
+        self.earlier_phases, self._earlier_nested = self._earlier_timing()
+        """``earlier_phases``: the phases of the sessions before this one."""
         self._versions = versions()  # ten packages' metadata: a parse that no checkpoint should wait for
 
-    def _earlier_phases(self) -> list[Row]:
-        """Return the phases of the sessions before this one, as their last exports left them."""
+    def _earlier_timing(self) -> tuple[list[Row], list[Row]]:
+        """Return phases and nestings of the sessions before this one, as their last exports left them."""
         path = self._session.folder.timing
         try:
-            return summed(read_json(path).get("phases", []))
+            there = read_json(path)
+            return summed(there.get("phases", [])), summed_nesting(there.get("nested", []))
         except (KitError, ValueError, TypeError, KeyError) as error:
             logger.warning("%s cannot be read, its phases are not counted on: %s", path.name, error)
-            return []
+            return [], []
 
     def phases(self) -> list[Row]:
         """Return a row a phase, summed over the sessions of the run up to this instant."""
         return summed(self.earlier_phases, self._session.timer.rows())
+
+    def timing(self) -> dict[str, Any]:
+        """Return what timing.json holds up to this instant: phases, and which of them were entered inside which."""
+        nested = summed_nesting(self._earlier_nested, self._session.timer.nesting())
+        return {"phases": self.phases(), "nested": nested}
 
     def restore(self) -> Any | None:
         """Return the tree of the newest checkpoint that verifies, or None; rows after its step are dropped."""
@@ -167,7 +173,7 @@ class Keeper:
         session = self._session
         with session.phase("export"):
             self.note_progress(step)
-            write_json(session.folder.timing, {"phases": self.phases()})
+            write_json(session.folder.timing, self.timing())
             self._outputs.save_intermediate_results(step)
 
     def note_progress(self, step: int) -> None:
@@ -186,11 +192,12 @@ class Keeper:
         session.entry.end = reason
         self.note_progress(session.step)
         session.timer.add_count("finalise", 1)
-        timing: dict[str, Any] = {"phases": self.phases()}
+        timing = self.timing()
         if session.quick_test:
             plan = session.planner.plan
             timing["measured"] = measured_of(session.folder, outputs, session.log, plan, session.step)
             timing["measured"]["windows"] = session.outlook.trace.windows()
+            timing["measured"]["busy_share"] = session.outlook.busy_share()
         else:
             timing["reforecasts"] = session.outlook.as_json()
         write_json(session.folder.timing, timing)

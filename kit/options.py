@@ -38,6 +38,7 @@ class SessionOptions:
         tensorboard: whether the exports keep a bounded TensorBoard log of metrics.csv.
         throttle: whether logs and prints go through the log throttle.
         threads: torch threads on a CPU.
+        skip_checks: begin a run whatever the checks on the way into it say.
         trust: whether pickled state is opened that this machine's own runs did not write: opening it runs code.
     """
 
@@ -59,6 +60,7 @@ class SessionOptions:
     tensorboard: bool = False
     throttle: bool = True
     threads: int = 1
+    skip_checks: bool = False
     trust: bool = False
 
     def __post_init__(self) -> None:

@@ -6,21 +6,24 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from kit.harness.contention import Contention
 from kit.timing.drift import Trace
 from kit.timing.interval import SHARES, Intervals
-from kit.timing.prediction import intervals_here, measured_beside
+from kit.timing.prediction import intervals_here
 from kit.timing.reforecast import Reforecast
 
 if TYPE_CHECKING:
     from kit.session import TrainingSession
 
 EVERY_S = 1.0
-"""How often the phases are read for it, seconds: a reading takes tens of microseconds."""
+"""How often the phases are read for it, seconds: a reading and what follows take some hundred microseconds."""
+QUICK_EVERY_S = 0.1
+"""How often in a quick test, whose readings tell drift from scatter."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """What was foretold at a share of the steps: ``remaining_s`` to come after ``elapsed_s`` since the launch."""
+    """What was foretold past a share of the steps: ``remaining_s`` to come after ``elapsed_s`` since the launch."""
 
     share: float
     step: int
@@ -31,7 +34,10 @@ class Note:
 class Outlook:
     """Forecasts the run again as it goes. It begins with the first boundary; before that it knows nothing.
 
-    ``trace`` is what a quick test leaves for the drift of its phases.
+    Attributes:
+        end_s: when the run is expected to end, absolute monotonic seconds; 0 while unknown.
+        factor: the factor of the interval around the time that is left; 0 where no history says it.
+        trace: what a quick test leaves for the drift of its phases.
     """
 
     def __init__(self, session: TrainingSession) -> None:
@@ -39,7 +45,9 @@ class Outlook:
         self._reforecast: Reforecast | None = None
         self._intervals: Intervals | None = None
         self._read_s = 0.0
+        self.end_s = self.factor = 0.0
         self.trace = Trace()
+        self._contention = Contention(session.clock.monotonic())
         self.notes: list[Note] = []
 
     def observe(self, step: int) -> None:
@@ -48,53 +56,73 @@ class Outlook:
         now = session.clock.monotonic()
         if self._reforecast is None:
             self._begin()
-        elif now - self._read_s < EVERY_S and not session.quick_test:
+        elif now - self._read_s < (QUICK_EVERY_S if session.quick_test else EVERY_S):
             return
         self._read_s = now
-        rows = session.timer.rows()
-        if session.quick_test:
-            self.trace.note(rows)
-        assert self._reforecast is not None
-        self._reforecast.update(rows, session.keeper.earlier_phases)
-        self._note(step)
+        self._read(step)
+
+    def look_again(self) -> None:
+        """Take the phases as they stand between boundaries, as after a test; nothing before the first boundary."""
+        if self._reforecast is not None:
+            self.observe(self._session.step)
 
     def _begin(self) -> None:
         session = self._session
-        before = None if session.quick_test else measured_beside(session.folder, session.record_of_run.config)
+        before = None if session.quick_test else session.record_of_run.quick_test_measured()
         self._reforecast, self._intervals = Reforecast(before), intervals_here()
         session.scaler.remaining = self.remaining_s
 
-    def _note(self, step: int) -> None:
-        share, noted = step / self._session.total_timesteps, len(self.notes)
+    def _read(self, step: int) -> None:
+        session, reforecast = self._session, self._reforecast
+        assert reforecast is not None
+        rows = session.timer.rows()
+        if session.quick_test:
+            self.trace.note(rows)
+        reforecast.update(rows, session.keeper.earlier_phases)
+        total = session.total_timesteps
+        left_s = self.remaining_s(step, total)
+        self._note(step, left_s)
+        if left_s is None:
+            pace = session.scaler.step_s
+            left_s = None if pace is None else max(0, total - step) * pace
+        self.end_s = session.clock.monotonic() + left_s if left_s is not None else 0.0
+        known = reforecast.before is not None and self._intervals is not None
+        self.factor = self._intervals.ahead(step / total).factor if known and self._intervals else 0.0
+
+    def _note(self, step: int, left_s: float | None) -> None:
+        """Note it once for the last share that is passed: those passed unseen since the reading before have none."""
+        share = step / self._session.total_timesteps
         passed = [one for one in SHARES if one <= share]
-        if len(passed) <= noted:
+        if left_s is None or not passed or share >= 1 or any(note.share >= passed[-1] for note in self.notes):
             return
-        remaining_s = self.remaining_s(step, self._session.total_timesteps)
-        if remaining_s is not None and share < 1:
-            late = [Note(one, step, self._session.elapsed_s(), remaining_s) for one in passed[noted:]]
-            self.notes += late
+        self.notes.append(Note(passed[-1], step, self._session.elapsed_s(), left_s))
 
     def remaining_s(self, step: int, total: int) -> float | None:
-        """Return the seconds from ``step`` to the end of the command that does ``total``; None while unknown."""
+        """Return the seconds from ``step`` to the end of the command that does ``total``; None while unknown.
+
+        Without a quick test what follows training is what the run's own forecast once said, if it had one.
+        """
         if self._reforecast is None:
             return None
-        return self._reforecast.remaining_s(self._session.planner.plan, step, total)
+        left_s = self._reforecast.remaining_s(self._session.planner.plan, step, total)
+        after_s = self._session.scaler.reserve_s if self._reforecast.before is None else 0.0
+        return None if left_s is None else left_s + after_s
 
-    def factor(self, step: int, total: int) -> float:
-        """Return the factor of the interval around the seconds still to come; 0 while nothing is known."""
-        return self._intervals.ahead(step / total).factor if self._intervals and total else 0.0
+    def busy_share(self) -> float:
+        """Return the share of this session in which something on the machine waited for a core."""
+        return self._contention.share(self._session.clock.monotonic())
 
     def as_json(self) -> list[Mapping[str, Any]]:
         """Return the notes as plain values, for timing.json."""
         return [asdict(note) for note in self.notes]
 
-    def still_to_do(self, step: int, total: int) -> dict[str, float] | None:
+    def still_to_do(self, step: int, total: int) -> dict[str, float | None] | None:
         """Return ``{predicted_s, low_s, high_s}`` of what a run that stops here has to come; None while unknown.
 
-        The next session's own beginning is not in it.
+        The next session's own beginning is not in it. Without a quick test there is no interval: both ends are None.
         """
-        remaining_s = self.remaining_s(step, total)
-        if remaining_s is None or self._intervals is None:
+        left_s = self.remaining_s(step, total)
+        if left_s is None:
             return None
-        low_s, high_s = self._intervals.ahead(step / total).around(remaining_s)
-        return {"predicted_s": remaining_s, "low_s": low_s, "high_s": high_s}
+        low_s, high_s = (left_s / self.factor, left_s * self.factor) if self.factor else (None, None)
+        return {"predicted_s": left_s, "low_s": low_s, "high_s": high_s}

@@ -60,8 +60,9 @@ class OwnLoop:
             if not session.boundary(step, self._capture):
                 return
             if session.quick_test and session.clock.monotonic() - began_s > QUICK_S:
-                session.quick_steps(max(1, step))
-                break
+                session.quick_steps(
+                    min(step + 1, session.total_timesteps)
+                )  # one more, which knows that it is the last
             session.log.step(step)
             yield step
             step += 1

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 import kit
-from kit.errors import IntegrityError
+from kit.errors import IntegrityError, UsageError
 from kit.harness.config import config_hash, describe, refuse_other_config
 from kit.harness.deadline import Limits
 from kit.harness.platform import machine
@@ -17,7 +18,10 @@ from kit.harness.scaling import TimestepScaler
 from kit.harness.summary import read_json, write_json
 from kit.launched import given_parameters
 from kit.runtime import device_in_use, threads_in_use
-from kit.timing.prediction import forecast_of_quick_test, this_machine
+from kit.timing.measured import Measurement
+from kit.timing.prediction import forecast_of, measured_beside, quick_folder, this_machine
+
+logger = logging.getLogger(__name__)
 
 FORMS = {"config": dict, "declared": list, "scalings": list, "total_timesteps": int}
 """What is read back of run.json, which may come from elsewhere."""
@@ -52,6 +56,7 @@ class RunRecord:
         self._folder = folder
         self._scalings: list[Any] | None = None
         self._declared: set[str] = set()
+        self._looked, self._measured = False, cast("Measurement | None", None)
         self.notebook, self.requested_timesteps, self.quick_test = notebook, total_timesteps, quick_test
         self.config = {
             "notebook": notebook,
@@ -111,12 +116,19 @@ class RunRecord:
         """Return the total that holds: what was asked for, or what an earlier session reduced it to."""
         return int(self.on_disk().get("total_timesteps", self.requested_timesteps))
 
+    def quick_test_measured(self) -> Measurement | None:
+        """Return what the quick test beside the run measured, if it says anything here; looked for once."""
+        if not self._looked:
+            self._looked = True
+            self._measured = measured_beside(self._folder, self.config)
+        return self._measured
+
     def write(self, scaler: TimestepScaler, limits: Limits, threads: int) -> dict[str, Any]:
         """Write run.json and return it. The forecast is made once, from the quick test beside the run, and kept."""
         before = self.on_disk()
         forecast = before.get("forecast")
         if forecast is None and not self.quick_test:
-            forecast = forecast_of_quick_test(self._folder, self.config, limits)
+            forecast = self._forecast(limits)
         facts = {
             "notebook": self.notebook,
             "parameters": describe({k: v for k, v in self.config.items() if k not in ("notebook", "kit")}),
@@ -140,3 +152,12 @@ class RunRecord:
         }
         write_json(self._folder.run_json, facts)
         return facts
+
+    def _forecast(self, limits: Limits) -> dict[str, Any] | None:
+        if self.quick_test_measured() is None:
+            return None
+        try:
+            return forecast_of(quick_folder(self._folder), None, limits)
+        except UsageError as error:
+            logger.warning("The quick test beside %s forecasts nothing: %s", self._folder.root.name, error)
+            return None

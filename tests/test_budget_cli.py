@@ -67,6 +67,22 @@ def test_a_probe_is_recorded_and_the_document_follows(capsys, budget, tmp_path):
     assert "estimated before: 10 h" in document
 
 
+def test_a_probe_of_a_cpu_exits_2_and_changes_nothing(capsys, budget, tmp_path):
+    """Seconds of a CPU would become GPU-hours: the device is named, and what is wanted."""
+    probe = tmp_path / "probe.json"
+    probe.write_text(json.dumps(PROBE | {"device": "cpu", "machine": "linux-x86_64-2cores-gpu:none"}))
+    before = budget.read_bytes()
+    code, output, _ = main(capsys, "budget", str(budget), "--record", str(probe), "--json")
+    error = json.loads(output)["error"]
+    assert (code, "ran on a CPU (linux-x86_64-2cores-gpu:none)" in error, "A100 40GB" in error) == (
+        2,
+        True,
+        True,
+    )
+    assert budget.read_bytes() == before
+    assert not (tmp_path / "COMPUTE_BUDGET.md").exists()
+
+
 def test_the_stage_may_be_given_beside_the_probe(capsys, budget, tmp_path):
     """A probe that does not say what it is of takes the stage from the command line; without, it is refused."""
     probe = tmp_path / "probe.json"

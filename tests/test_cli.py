@@ -16,6 +16,7 @@ import pytest
 
 import validation_cli
 from kit.harness.clock import SYSTEM_CLOCK
+from kit.timing.history import read_pairs
 from tests.crash.runs import assert_sound, contents, finish, read, wait_for_step, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -377,8 +378,10 @@ def test_a_quick_test_forecasts_always_fresh_and_the_run_remembers(tmp_path, cap
     code, output, _ = main(capsys, "extrapolate", str(quick), "--timesteps", "800", "--limit", "1s")
     assert code == 3
     assert "DOES NOT FIT" in output
+    known = len(read_pairs())
     code, summary, _ = call("run", tmp_path / "run", *settings)
     assert (code, summary["forecast"]["total_timesteps"]) == (0, 400)
+    assert [pair.actual_s for pair in read_pairs()[known:]] == [summary["elapsed_s"]]
     assert summary["forecast"]["predicted_s"] > 0
 
 

@@ -111,6 +111,13 @@ def test_the_phases_of_all_sessions_are_in_timing_json(tmp_path, monkeypatch):
     assert (rows["setup"]["count"], rows["rollout"]["count"], rows["finalise"]["count"]) == (2, 40, 2)
     total = sum(row["total_s"] for row in rows.values())
     assert total == pytest.approx(read(tmp_path / "run")["elapsed_s"], abs=0.5)
+    nested = read(tmp_path / "run", "timing.json")["nested"]
+    pairs = {(row["inside"], row["name"]): row for row in nested}
+    assert pairs["setup", "checkpoint"]["visits"] == 2  # each session looks for one to restore
+    for name in ("checkpoint", "export"):  # nothing is nested in these two, so their whole time is their own
+        within = [row for row in nested if row["name"] == name]
+        assert sum(row["count"] for row in within) == rows[name]["count"] > 0
+        assert sum(row["total_s"] for row in within) == pytest.approx(rows[name]["total_s"])
 
 
 def test_a_run_that_was_inexact_once_stays_inexact(stopped, monkeypatch):

@@ -9,6 +9,15 @@
     batches        an endless DataLoader that continues where it was
     hundred_steps  the test that forecasts are held against: a hundred steps by themselves, timed
     measuring      quick test, hundred steps and run of a workload, as raw facts in a file
+    outcome        what was said of one workload, by the kit and by others, and what it took
+    rivals         the hundred-step method, and a naive mean
+    windows        a run cut into slices by its steps
+    held_out       intervals that the other workloads make, and whether they hold
+    findings       the figures over all workloads, with what was asked of them
+    results        the rows of benchmarks/results-forecast.json
+    table          the tables: README and terminal
+    phase_table    which phases the errors come from
+    shipped        what is written into the repository, and when
 
 The notebook that both commands run is ``benchmarks/forecast.ipynb``.
 """

@@ -19,6 +19,10 @@ REPEATED_CUT = 0.01
 """What a second reduction in a row takes off beyond need, as a share of the rest, so that few are enough."""
 
 
+FINELY = 1_000
+"""The parts of the request to which the most steps that fit are found, where that takes trying."""
+
+
 @dataclass(frozen=True)
 class LinearCost:
     """The simplest model of a run: ``overhead_s`` once, then ``step_s`` for every environment step, in seconds."""
@@ -152,15 +156,19 @@ class TimestepScaler:
         return end is not None and end > self._latest_s
 
     def _fitting(self, step: int, elapsed_s: float) -> int:
-        """Return the most steps in all that end by the soft limit at this pace."""
+        """Return the most steps in all that end by the soft limit, less the margin, as far as is known by now."""
+        if self.remaining is None or self.remaining(step, self.requested_timesteps) is None:
+            ahead = LinearCost(elapsed_s + self.reserve_s, self.step_s or 0.0)
+            return step + ahead.largest_that_fits(self._latest_s)
         low, high = (
             step,
             step + 2 * self.requested_timesteps,
         )  # more than asked for, so that room shows as such
-        while low < high:
-            middle = (low + high + 1) // 2
+        close = max(1, self.requested_timesteps // FINELY)
+        while high - low > close:
+            middle = (low + high) // 2
             end_s = self._end_s(step, elapsed_s, middle)
-            low, high = (middle, high) if end_s is None or end_s <= self._latest_s else (low, middle - 1)
+            low, high = (middle, high) if end_s is None or end_s <= self._latest_s else (low, middle)
         return low
 
     def _legal(self, fitting: int) -> int:

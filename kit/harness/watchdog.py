@@ -15,8 +15,8 @@ import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
+from kit.harness.child_environment import with_the_kit
 from kit.harness.clock import SYSTEM_CLOCK, Clock
 from kit.harness.orders import WatchdogOrders, WatchLimits
 from kit.harness.run_folder import RunFolder
@@ -77,9 +77,6 @@ class Watchdog:
             self._launch()
 
     def _launch(self) -> None:
-        root = str(Path(__file__).resolve().parents[2])
-        given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-        path = os.pathsep.join(filter(None, [root, *given]))
         self._watching = threading.Event()
         self._process = subprocess.Popen(
             # -P: a file of the working folder named like a standard module must not take that module's place.
@@ -89,7 +86,7 @@ class Watchdog:
             stderr=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": path},
+            env=with_the_kit(os.environ),
         )
         self._say(self._orders.to_json())
         arguments = (self._process, self._watching)

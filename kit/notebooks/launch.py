@@ -38,6 +38,7 @@ from kit.opening import folder_of
 from kit.report import write_report
 from kit.run_record import read_run
 from kit.timing.history import add_pair
+from kit.timing.pair import NO_PAIR
 from kit.timing.run_pair import pair_of_run
 
 logger = logging.getLogger(__name__)
@@ -256,10 +257,18 @@ class NotebookRun:
         summary["elapsed_s"] = round(ledger.elapsed_s, 3)
         # The page with the final times; its figures are drawn.
         finalise_again(self.folder, summary, partial(write_report, self.folder.root, draw=False))
-        pair = pair_of_run(self.folder)
+        self._add_to_history()
+        return summary
+
+    def _add_to_history(self) -> None:
+        """Let the next forecast know; a finished run does not fail over that."""
+        try:
+            pair = pair_of_run(self.folder)
+        except (*NO_PAIR, KitError) as error:
+            logger.warning("The times of this run are not added to the history of forecasts: %s", error)
+            return
         if pair is not None:
             add_pair(pair)
-        return summary
 
     def _archive_s(self) -> float:
         """How long the archive took inside the session, and so will take again: it follows on the report."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from kit.errors import KitError, NotebookError, PreflightError, StorageError
+from kit.errors import KitError, NotebookError, StorageError
 from kit.harness.deadline import Limits
 from kit.harness.platform import detect
 from kit.harness.summary import COMPLETE
@@ -17,8 +17,8 @@ from kit.notebooks.parameters import read_parameters
 from kit.opening import folder_of
 from kit.preflight.after import look_after
 from kit.preflight.catalogue import in_order, not_looked_at
-from kit.preflight.check import FAIL, Finding, as_json
-from kit.preflight.entrance import look_before
+from kit.preflight.check import Finding, as_json
+from kit.preflight.entrance import look_before, refuse_failed
 from kit.preflight.launching import Launching
 from kit.preflight.learning import UPDATES, Learning
 from kit.preflight.live_record import forget_live, read_live
@@ -76,10 +76,7 @@ def enter(launch: Launch, limits: Limits) -> None:
     launching.folder.refuse_foreign()
     if not launch.fresh and launching.folder.holds_a_run():
         return
-    failed = [finding for finding in look_before(launching) if finding.status == FAIL]
-    if failed:
-        told = " ".join(f"{one.name}: {one.saw} To do: {one.todo}" for one in failed)
-        raise PreflightError(f"The run was not begun. {told} (--skip-checks begins it all the same.)")
+    refuse_failed(look_before(launching))
 
 
 def launching_of(launch: Launch, limits: Limits) -> Launching:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from kit.errors import MissingDependencyError, StorageError
+from kit.harness.child_environment import with_the_kit
 from kit.harness.store import atomic_write
 from kit.notebooks.document import Document
 from kit.notebooks.evidence import KERNEL, Evidence
-from kit.notebooks.locate import repository_root
 from kit.notebooks.orphan import end_kernel
 from kit.notebooks.outcome import NotebookOutcome, judge
 from kit.notebooks.parameters import check_values, read_parameters
@@ -110,13 +110,7 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     Spinning OpenMP threads slow small models down many times over. Strings hash the same in every session of a run:
     the order of a set of names, which may decide a simulator's sums, is another with every seed of the hash.
     """
-    variables = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0", **os.environ, **extra}
-    root = str(repository_root())
-    known = [entry for entry in variables.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    if root not in known:
-        known.insert(0, root)
-    variables["PYTHONPATH"] = os.pathsep.join(known)
-    return variables
+    return with_the_kit({"OMP_WAIT_POLICY": "PASSIVE", "PYTHONHASHSEED": "0", **os.environ, **extra})
 
 
 def _start(request: Request, log: Path, environment: dict[str, str], cwd: Path) -> Process:

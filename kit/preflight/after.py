@@ -5,15 +5,13 @@ from __future__ import annotations
 from kit.preflight.adaptive import ADAPTIVE
 from kit.preflight.check import Check, Finding, notes
 from kit.preflight.comparison import COMPARISON
-from kit.preflight.launching import Launching
 from kit.preflight.log_rate import LOG_RATE
 from kit.preflight.quick_run import QuickRun
 from kit.preflight.safe_keeping import ARCHIVE, END, MANAGER, ROWS, TOTAL, WATCHDOG
 from kit.preflight.same_episodes import SAME_EPISODES
 
-SOURCE: tuple[Check[Launching], ...] = (SAME_EPISODES,)
-"""What is read from the notebook, and wants no run."""
 AFTER: tuple[Check[QuickRun], ...] = (
+    SAME_EPISODES,
     END,
     MANAGER,
     ROWS,
@@ -25,13 +23,13 @@ AFTER: tuple[Check[QuickRun], ...] = (
     COMPARISON,
 )
 NOT_SEEN = "The quick test ended before anything was there to look at."
-WITHOUT_RUN = (END, MANAGER)
+WITHOUT_RUN = (SAME_EPISODES, END, MANAGER)
 """What can be told of a notebook that left no run."""
 
 
 def look_after(quick: QuickRun) -> list[Finding]:
     """Return what the checks see in a quick test; those that need a run are notes where it left none."""
-    found = [check.of(quick.launching) for check in SOURCE]
+    found = []
     for check in AFTER:
         if quick.run or check in WITHOUT_RUN:
             found.append(check.of(quick))

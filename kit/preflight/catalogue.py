@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kit.preflight.action_effect import ACTION
-from kit.preflight.after import AFTER, SOURCE
+from kit.preflight.after import AFTER
 from kit.preflight.alternation import ALTERNATION
 from kit.preflight.check import Check, Finding, notes
 from kit.preflight.entrance import ENTRANCE
@@ -36,7 +36,7 @@ LIVE: tuple[Check[Any], ...] = (
     RESUME,
 )
 """What is looked at while the environment and the model live."""
-CHECKS: tuple[Check[Any], ...] = (*ENTRANCE, *LIVE, *SOURCE, *AFTER)
+CHECKS: tuple[Check[Any], ...] = (*ENTRANCE, *LIVE, *AFTER)
 CHECKLIST = (
     "Checkpoint directory readable/writable",
     "Kaggle output folder configured",

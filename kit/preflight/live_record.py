@@ -9,11 +9,13 @@ from kit.errors import KitError
 from kit.harness.run_folder import RunFolder
 from kit.harness.summary import read_json, write_json
 from kit.preflight.check import FAIL, NOTE, PASS, Finding, as_json
+from kit.preflight.episodes import EpisodesSeen
 
 
-def write_live(folder: RunFolder, findings: Iterable[Finding]) -> None:
-    """Write the findings so far; a training that fails afterwards leaves them."""
-    write_json(folder.live_checks, as_json(findings))
+def write_live(folder: RunFolder, findings: Iterable[Finding], episodes: EpisodesSeen | None = None) -> None:
+    """Write the findings so far, and what is known of its episodes; a training that fails afterwards leaves them."""
+    seen = {} if episodes is None else {"episodes": episodes.as_json()}
+    write_json(folder.live_checks, as_json(findings) | seen)
 
 
 def forget_live(folder: RunFolder) -> None:
@@ -30,3 +32,11 @@ def read_live(folder: RunFolder) -> list[Finding]:
     except (KitError, TypeError, AttributeError):
         return []
     return [finding for finding in found if finding.status in (PASS, NOTE, FAIL)]
+
+
+def read_episodes(folder: RunFolder) -> EpisodesSeen | None:
+    """Return the episodes of the quick test in ``folder``; None where nothing that can be read says anything."""
+    try:
+        return EpisodesSeen.from_json(read_json(folder.live_checks)["episodes"])
+    except (KitError, LookupError, TypeError, ValueError, AttributeError):
+        return None

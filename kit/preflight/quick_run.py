@@ -10,7 +10,9 @@ from typing import Any
 from kit.errors import KitError
 from kit.harness.run_folder import RunFolder
 from kit.harness.summary import COMPLETE, read_json
+from kit.preflight.episodes import EpisodesSeen
 from kit.preflight.launching import Launching
+from kit.preflight.live_record import read_episodes
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class QuickRun:
     def results(self) -> Mapping[str, Any]:
         """What the workload found out; empty where it saved nothing."""
         return _read(self.folder, "results.json")
+
+    @cached_property
+    def episodes(self) -> EpisodesSeen | None:
+        """What its training saw of episodes; None where nobody counted them."""
+        return read_episodes(self.folder)
 
     @property
     def timesteps(self) -> int:

@@ -5,14 +5,28 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from kit.preflight.check import Check, Verdict, fails, notes, passes
+from kit.preflight.check import FAIL, PASS, Check, Verdict, fails, notes, passes
+from kit.preflight.episodes import horizon_of_evaluation, look_at_lengths
 from kit.preflight.launching import Launching
 from kit.preflight.notebook_source import calls_of, names_that_follow
+from kit.preflight.quick_run import QuickRun
 
 SWITCH = "quick_test"
 OPENING = "TrainingSession.open"
 ENVIRONMENT = 3
 """The place of ``make_env`` among the arguments of ``learn``."""
+
+
+def _look_at_episodes(quick: QuickRun) -> Verdict:
+    """Judge the episodes that were trained on, and what the notebook's source makes of them; the worse holds."""
+    source = _look_at_switch(quick.launching)
+    if quick.episodes is None:
+        return source
+    trained = look_at_lengths(quick.episodes, horizon_of_evaluation(quick.results))
+    said = f"{trained.saw} {source.saw}" if source.status == PASS else f"{source.saw} {trained.saw}"
+    if FAIL in (trained.status, source.status):
+        return fails(said)
+    return passes(said) if trained.status == source.status == PASS else notes(said)
 
 
 def _look_at_switch(launching: Launching) -> Verdict:
@@ -60,5 +74,5 @@ SAME_EPISODES = Check(
     "Episode length as in the full run",
     "A quick test had episodes of 120 s and the full run of an hour: its times and rewards were of another task.",
     "Let quick_test shorten what comes after the training (test days); the session shortens the training itself.",
-    _look_at_switch,
+    _look_at_episodes,
 )

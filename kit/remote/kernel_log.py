@@ -8,7 +8,7 @@ import os
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from kit.harness.clock import SYSTEM_CLOCK, Clock
 
@@ -41,13 +41,13 @@ class KernelLog:
             self._file.flush()
             self._lead = ","
 
-    def pump(self, stream_name: str, stream: BinaryIO) -> threading.Thread:
+    def pump(self, stream_name: str, stream: IO[bytes]) -> threading.Thread:
         """Start a thread that adds what comes through a pipe, until nobody holds its other end."""
         thread = threading.Thread(target=self._pump, args=(stream_name, stream), daemon=True)
         thread.start()
         return thread
 
-    def _pump(self, stream_name: str, stream: BinaryIO) -> None:
+    def _pump(self, stream_name: str, stream: IO[bytes]) -> None:
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         with stream:
             while chunk := os.read(stream.fileno(), CHUNK_BYTES):

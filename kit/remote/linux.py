@@ -27,7 +27,7 @@ def unshare(flags: int) -> None:
 def own_namespaces(flags: int) -> None:
     """Do so as root, else as the root of a user namespace of one's own; OSError where neither is allowed."""
     user, group = os.geteuid(), os.getegid()
-    if user == 0:
+    if user == 0 and not flags & NEW_USERS:
         try:
             unshare(flags)
         except PermissionError:  # root in a container without the capability

@@ -94,7 +94,7 @@ def _mount_the_rest(root: Path, stage: Path) -> None:
     for point in mount_points():
         below = any(point.is_relative_to(other) for other in (*_NOT_COPIED, stage))
         target = root / point.relative_to("/")
-        if point != Path("/") and not below and target.exists():
+        if len(point.parts) > 2 and not below and target.exists():  # those in the root have a layer already
             with suppress(OSError):
                 bind(point, target, read_only=True)
 

@@ -6,6 +6,7 @@ version is to the next one on Kaggle. ``run`` and ``package`` take it like one o
 
 from __future__ import annotations
 
+import glob
 import logging
 import shutil
 import tempfile
@@ -35,6 +36,7 @@ from kit.remote.rehearse import (
     read_kernel,
     rehearse,
 )
+from kit.remote.survivors import give_back
 from kit.report import write_report
 from kit.run_record import read_run
 
@@ -146,8 +148,8 @@ def _staging(folder: RunFolder) -> Iterator[Path]:
     """Give a folder on the same disk; whatever a killed rehearsal of this run left beside it goes first."""
     prefix = f".{folder.root.name}.rehearsal-"
     try:
-        for left in folder.root.parent.glob(f"{prefix}*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for left in folder.root.parent.glob(f"{glob.escape(prefix)}*"):
+            give_back(left)
         staging = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.root.parent))
     except OSError as error:
         raise StorageError(f"{folder.root.parent} cannot be written: {error.strerror}.") from error

@@ -23,7 +23,7 @@ def lay_read_only(inputs: Mapping[str, str], folder: Path) -> None:
 
 
 def give_back(folder: Path) -> None:
-    """Remove what ``lay_read_only`` laid, if it did."""
+    """Remove a folder, if it is there, with what ``lay_read_only`` laid in it."""
     if not folder.is_dir():
         return
     for parent, _, _ in os.walk(folder):

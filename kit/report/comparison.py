@@ -49,7 +49,7 @@ def draw_comparison(run_dir: Path) -> Path | None:
     axes = style.add_axes(figure, 1.45, 0.55, 2.65 if paired else style.WIDTH_IN - 2.2, height - 1.4)
     colours = style.colours_of([result.name for result in evaluation.controllers], evaluation.agent)
     _draw_delays(axes, shown, colours)
-    axes.set_yticks(range(len(shown)), [style.plain(result.name, 20) for result in shown])
+    axes.set_yticks(range(len(shown)), [style.wrapped(result.name, 20) for result in shown])
     for label, result in zip(axes.get_yticklabels(), shown, strict=True):
         label.set_color(colours[result.name])
         label.set_fontweight("bold" if result.name == evaluation.agent else "normal")

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from kit.harness.child_environment import with_the_kit
+
 logger = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S = 120.0
@@ -27,9 +29,6 @@ class ReportProcess:
         self._unanswered = 0
 
     def _start(self) -> subprocess.Popen[str]:
-        root = str(Path(__file__).resolve().parents[2])
-        given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-        path = os.pathsep.join(filter(None, [root, *given]))
         arguments = [
             "--serve",
             "--parent",
@@ -44,7 +43,7 @@ class ReportProcess:
             stderr=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+            env=with_the_kit({**os.environ, "OMP_NUM_THREADS": "1"}),
         )
 
     def _ask(self, request: str) -> bool:

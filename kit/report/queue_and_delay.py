@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 FILE = "queue_and_delay.png"
 MOST_LINES = 8
 SMOOTHED_OVER_S = 120.0
+LONGEST_NAME = 34
 _PANEL_IN = 1.95
+_LEFT_IN = 0.75
+_TO_NAME_IN = 0.28
+"""From the end of a line to its name."""
 
 
 def draw_queue_and_delay(run_dir: Path) -> Path | None:
@@ -50,9 +54,11 @@ def draw_queue_and_delay(run_dir: Path) -> Path | None:
     subtitle = f"mean over the test seeds; the queue as a running mean of {SMOOTHED_OVER_S / 60:.0f} min"
     figure = style.new_figure(height, "Queue and delay over the hour", subtitle)
     colours = style.colours_of([result.name for result in evaluation.controllers], evaluation.agent)
+    names = [style.plain(one.controller, LONGEST_NAME) for one in lines]
+    beside = _TO_NAME_IN + 0.15 + max(style.width_in(figure, name, "bold") for name in names)
     for index, (title, chosen) in enumerate(panels):
         bottom = 0.55 + (_PANEL_IN + 0.45) * (len(panels) - 1 - index)
-        axes = style.add_axes(figure, 0.75, bottom, style.WIDTH_IN - 2.45, _PANEL_IN)
+        axes = style.add_axes(figure, _LEFT_IN, bottom, style.WIDTH_IN - _LEFT_IN - beside, _PANEL_IN)
         _draw_lines(axes, chosen, colours, evaluation.agent)
         is_last = index == len(panels) - 1
         axes.tick_params(labelbottom=is_last)
@@ -123,15 +129,16 @@ def _draw_lines(
 
 def _label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]], agent: str) -> None:
     """Write each name at the end of its line, moved apart where lines end together."""
+    right = axes.get_position().width * style.WIDTH_IN
     low, high = axes.get_ylim()
     gap = (high - low) * (style.TEXT_PT * 1.25 / 72) / _PANEL_IN
     places = style.spread([value for value, _, _ in ends], gap, low, high)
     for (value, name, colour), place in zip(ends, places, strict=True):
         axes.annotate(
-            style.plain(name, 22),
+            style.plain(name, LONGEST_NAME),
             (1.0, value),
             xycoords=("axes fraction", "data"),
-            xytext=(1.05, place),
+            xytext=(1.0 + _TO_NAME_IN / right, place),
             textcoords=("axes fraction", "data"),
             va="center",
             color=colour,

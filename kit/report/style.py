@@ -126,6 +126,23 @@ def plain(text: str, longest: int = 40) -> str:
     return cut.replace("\\", "\\\\").replace("$", r"\$") if "$" in cut else cut
 
 
+def wrapped(text: str, longest: int) -> str:
+    """Make text safe to draw on at most two lines of ``longest`` characters, broken at a space; the rest is cut."""
+    shown = " ".join(text.split())
+    at = shown.rfind(" ", 0, longest + 1)
+    if len(shown) <= longest or at <= 0:
+        return plain(shown, longest)
+    return f"{plain(shown[:at], longest)}\n{plain(shown[at + 1 :], longest)}"
+
+
+def width_in(figure: Figure, text: str, weight: str = "normal") -> float:
+    """Return how wide ``text`` is drawn in the size of labels, inches."""
+    drawn = figure.text(0, 0, text, fontsize=TEXT_PT, weight=weight)
+    width = float(drawn.get_window_extent(figure.canvas.get_renderer()).width) / DPI  # type: ignore[attr-defined]
+    drawn.remove()
+    return width
+
+
 def _drawable(character: str) -> bool:
     """Say whether DejaVu Sans, which comes with matplotlib, holds the character (Latin, Greek, Cyrillic)."""
     return character.isprintable() and (character < "\u0530" or "\u2010" <= character <= "\u22ff")

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kit.harness.deadline import format_duration
+from kit.timing.forecast import QUIET
 
 OPTION_WORDS = {"A": "full, one session", "B": "reduced, one session", "C": "full, split over sessions"}
 VERDICT_WORDS = {
@@ -17,6 +18,10 @@ VERDICT_WORDS = {
     "reduce": "DOES NOT FIT: reduce the steps (option B), or split (C)",
     "split": "DOES NOT FIT: split it over sessions (option C); every session resumes the one before",
 }
+
+
+COMPARED = {"scenario", "n_seeds", "controllers", "differences"}
+"""What an evaluation in results.json holds that is a comparison of controllers."""
 
 
 def forecast_text(forecast: Mapping[str, Any]) -> str:
@@ -49,6 +54,7 @@ def forecast_text(forecast: Mapping[str, Any]) -> str:
         f"   ({_time(forecast['low_s'])} to {_time(forecast['high_s'])}; {level}{calibrated})",
         as_text(phases),
         *(_drifting(row) for row in forecast["phases"] if row.get("drift")),
+        *_busy(forecast["busy_share"]),
         f"CPU {_time(forecast['predicted_cpu_s'])} of the training process;  {_quota(forecast['gpu_quota'])}",
         f"log {forecast['log_lines']:,} lines, {_bytes(forecast['log_bytes'])};  "
         f"disk {_bytes(forecast['disk_bytes'])};  session limit {_time(forecast['limit_s'])}, "
@@ -65,6 +71,15 @@ def _drifting(row: Mapping[str, Any]) -> str:
         f"  {row['name']} drifts: a unit took {row['drift']:.2f} times as long in the later half of the quick test; "
         "the interval reaches to that pace"
     )
+
+
+def _busy(share: float) -> list[str]:
+    if share <= QUIET:
+        return []
+    return [
+        f"  busy machine: for {share:.0%} of the quick test something waited for a core; an idle one takes less,",
+        "  so the interval reaches down to that. A quick test while it is quiet says more.",
+    ]
 
 
 def _quota(quota: Mapping[str, Any]) -> str:
@@ -104,10 +119,9 @@ def summary_text(summary: Mapping[str, Any], run_dir: str) -> str:
         lines += cpu_against_actual(forecast, summary)
     to_do = summary.get("still_to_do")
     if to_do and summary.get("resumable") and not summary.get("quick_test"):
-        between = f"{_time(to_do['low_s'])} to {_time(to_do['high_s'])}"
-        lines.append(
-            f"Still to do: {_time(to_do['predicted_s'])} ({between}) and the start of another session."
-        )
+        known = to_do["low_s"] is not None
+        between = f" ({_time(to_do['low_s'])} to {_time(to_do['high_s'])})" if known else ""
+        lines.append(f"Still to do: {_time(to_do['predicted_s'])}{between} and the start of another session.")
     if summary.get("inexact_reason"):
         lines.append(f"Resume is not exact: {summary['inexact_reason']}.")
     if summary.get("resumable"):
@@ -140,10 +154,16 @@ def cpu_against_actual(forecast: Mapping[str, Any], summary: Mapping[str, Any]) 
 
 
 def results_text(results: Mapping[str, Any]) -> str:
-    """Return the comparison on test days: mean delay of each controller, the agent's difference with its interval."""
+    """Return the comparison on test days: mean delay of each controller, the agent's difference with its interval.
+
+    Empty for results of another workload.
+    """
+    evaluation = results.get("evaluation")
+    if not isinstance(evaluation, Mapping) or not evaluation.keys() >= COMPARED:
+        return ""
     table = plain_table(["controller", "delay s/veh", "queue veh", "agent minus it, s/veh (95 %)"], "lrrr")
-    differences = {row["baseline"]: row for row in results["evaluation"]["differences"]}
-    for row in results["evaluation"]["controllers"]:
+    differences = {row["baseline"]: row for row in evaluation["differences"]}
+    for row in evaluation["controllers"]:
         difference = differences.get(row["name"])
         words = (
             f"{difference['mean_s']:+.2f} ({difference['low_s']:+.2f} to {difference['high_s']:+.2f})"
@@ -156,7 +176,6 @@ def results_text(results: Mapping[str, Any]) -> str:
             f"{_mean(row['mean_queue_veh']):.1f}",
             words,
         )
-    evaluation = results["evaluation"]
     return f"{evaluation['scenario']}, {evaluation['n_seeds']} test days\n{as_text(table)}"
 
 

@@ -17,6 +17,7 @@ import cloudpickle  # type: ignore[import-untyped]
 import gymnasium
 
 from kit.errors import KitError, UsageError
+from kit.harness.child_environment import with_the_kit
 
 SERVER = Path(__file__).with_name("episode_server.py")
 
@@ -133,7 +134,5 @@ def _end(control: socket.socket, process: subprocess.Popen[bytes]) -> None:
 
 def _environment() -> dict[str, str]:
     """Return the server's environment: one thread, and the same hashes of strings in each."""
-    return os.environ | {
-        "PYTHONHASHSEED": "0",
-        **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
-    }
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return with_the_kit({**os.environ, "PYTHONHASHSEED": "0", **one_thread})

@@ -21,6 +21,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from kit.errors import IntegrityError
 from kit.harness.best import best_file, best_sums
 from kit.sb3.callback import SessionCallback
+from kit.sb3.entrance import refuse_other_episodes
 from kit.sb3.environment_trial import capture_method
 from kit.sb3.evaluation import Evaluation
 from kit.sb3.preflight import Inspection
@@ -31,7 +32,7 @@ from kit.session import TrainingSession
 logger = logging.getLogger(__name__)
 
 QUICK_STEPS = 50_000
-"""The most environment steps of a quick test, past those that only collect."""
+"""The most environment steps of a quick test, past those that only collect, and where three rollouts are not more."""
 
 
 def learn(
@@ -54,6 +55,7 @@ def learn(
 
     Raises:
         ConfigMismatchError: the run folder holds a run with other settings.
+        PreflightError: the quick test beside a fresh run trained on episodes of another length.
         StorageError: checkpoints cannot be written.
     """
     asked, evaluation = evaluation, evaluation and evaluation.for_total(session.requested_timesteps)
@@ -68,13 +70,14 @@ def learn(
         torch.set_num_threads(session.options.threads)
     with session.phase("warm_up"):
         method = capture_method(make_env, session.folder.environment)
+        refuse_other_episodes(session, make_env, method)
     inspection = Inspection.of(session, make_env, method)
     make_model = partial(_make_model, algorithm, policy, session.seed, hyperparameters)
     with session.phase("warm_up", count=0):
         env = vectorised(make_env, method.name)
         model = make_model(env)
     session.scaler.n_envs = env.num_envs
-    _plan(session, model, asked)
+    _plan(session, model, asked if session.quick_test else evaluation)
     state = ExactState(model, method)
     session.inexact(state.reason)
     restored = session.restore()
@@ -82,7 +85,8 @@ def learn(
         _put_back(session, state, restored)
     if inspection is not None:
         evaluation = inspection.watch(model, evaluation)
-    callback = SessionCallback(session, state, evaluation, restored)
+    listening = SessionCallback if inspection is None else inspection.callback
+    callback = listening(session, state, evaluation, restored)
     remaining = session.total_timesteps - model.num_timesteps
     if remaining > 0 and not session.trained:
         horizon = _horizon(session) - model.num_timesteps

@@ -17,6 +17,7 @@ from kit.preflight.action_effect import ACTION
 from kit.preflight.alternation import ALTERNATION
 from kit.preflight.check import Check, Finding, Verdict, fails, notes
 from kit.preflight.episode_end import ENDS
+from kit.preflight.episodes import EpisodesSeen
 from kit.preflight.evaluation import EVALUATION
 from kit.preflight.gpu_used import GPU_USED, DeviceSeen
 from kit.preflight.learning import UPDATES, WEIGHTS, Learning
@@ -29,8 +30,10 @@ from kit.preflight.seeding import SEEDED, SeedSeen
 from kit.preflight.trace import Trace
 from kit.randomness import capture_generators, restore_generators
 from kit.sb3.contest import contest
+from kit.sb3.declared_horizon import declared_horizons
 from kit.sb3.environment_probe import forks, random_trace
 from kit.sb3.environment_state import CaptureMethod, EnvironmentState
+from kit.sb3.episode_watch import EpisodeWatch, ListeningCallback
 from kit.sb3.evaluation import Evaluation
 from kit.sb3.evaluation_watch import EvaluationWatch
 from kit.sb3.round_trip import round_trip
@@ -57,6 +60,8 @@ class Inspection:
         self._findings: dict[str, Finding] = {}
         self._trace: Trace | None = None
         self._repeats = True
+        self._declared: dict[str, int] = {}
+        self._episodes = EpisodeWatch()
         session.planner.units(PHASE, fixed=0.0)
         self._apart(self._look_at_environment)
 
@@ -72,6 +77,10 @@ class Inspection:
         self._watch = EvaluationWatch(env.unwrapped, EnvironmentState(env.unwrapped, self._method))
         self._before = _weights(model)
         return self._watch.around(evaluation)
+
+    def callback(self, *of_the_session: Any) -> ListeningCallback:
+        """Return the callback of the training, which hears how each of its episodes ends."""
+        return ListeningCallback(self._episodes, *of_the_session)
 
     def finish(
         self,
@@ -93,7 +102,11 @@ class Inspection:
                 look()
         finally:
             restore_generators(kept)
-            write_live(self._session.folder, self._findings.values())
+            write_live(self._session.folder, self._findings.values(), self._seen())
+
+    def _seen(self) -> EpisodesSeen | None:
+        """Return the episodes of the training; None before it began."""
+        return self._episodes.seen(self._declared) if self._episodes.steps else None
 
     def _saw(self, check: Check[Any], subject: Any) -> None:
         self._findings[check.name] = check.of(subject)
@@ -131,6 +144,7 @@ class Inspection:
         self._with_environment((ACTION,), lambda env: self._look_at_forks(_observed(env)))
 
     def _look_at_trace(self, env: VecEnv) -> None:
+        self._tried((), lambda: self._declared.update(declared_horizons(env)))
         self._trace = trace = random_trace(env, self._session.clock)
         for check in (SPACE, CHANGE, ENDS):
             self._saw(check, trace)

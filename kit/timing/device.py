@@ -57,6 +57,12 @@ class Device:
         cuda = _cuda()
         return str(cuda.get_device_name(0)).lower().replace(" ", "-") if cuda else "none"
 
+    def computing(self) -> str:
+        """Return the name of the device that held most since this was made, or ``cpu`` where none held anything."""
+        cuda = _cuda()
+        held = [int(cuda.max_memory_allocated(index)) for index in range(cuda.device_count())] if cuda else []
+        return str(cuda.get_device_name(held.index(max(held)))) if cuda and any(held) else "cpu"
+
     def memory(self) -> DeviceMemory:
         """Return what was held at most since this was made."""
         seen = self._read()

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-WINDOWS = 8
-KEPT = 64
-SIGNIFICANT = 2.0
-"""How many standard errors make a drift …"""
+WINDOWS = 12
+KEPT = 96
+FEWEST = 5
+"""Windows in each half that it takes to show a drift: by chance all of one half lie above the other in 2 of 252."""
 NOTICEABLE = 1.1
-"""… and how large a factor, up or down, is worth a word."""
+"""How large a factor, up or down, is worth a word."""
 
 Account = tuple[float, float]
 """Units and seconds of one phase."""
@@ -37,7 +37,7 @@ class Trace:
             self._seen, self._stride = self._seen[::2], 2 * self._stride
 
     def windows(self) -> list[dict[str, Account]]:
-        """Return what each phase did in each of WINDOWS stretches between the first instant and the last."""
+        """Return what each phase did in stretches of equal length: WINDOWS of them, up to twice as many, or fewer."""
         edges = self._seen[:: max(1, len(self._seen) // WINDOWS)]
         return [_between(before, after) for before, after in pairwise(edges)]
 
@@ -53,18 +53,16 @@ def _between(before: Mapping[str, Account], after: Mapping[str, Account]) -> dic
 def drift(windows: Sequence[Mapping[str, Sequence[float]]], phase: str) -> float | None:
     """Return the seconds a unit of the later half of the windows over those of the earlier, or None without a drift.
 
-    A drift is a ratio of at least NOTICEABLE either way that is also SIGNIFICANT standard errors of its logarithm
-    away from none. Fewer than four windows with units of the phase show none.
+    A drift is a ratio of at least NOTICEABLE either way where every window of the one half lies above every window of
+    the other (the extreme of the rank-sum test). Windows that depend on each other, as in a busy spell of the machine,
+    show one more often than independent ones would.
     """
     accounts = [window[phase] for window in windows if phase in window]
     means = [seconds / count for count, seconds in accounts if count > 0 and seconds > 0]
-    if len(means) < 4:
+    half = len(means) // 2
+    if half < FEWEST:
         return None
-    logs = [math.log(mean) for mean in means]
-    half = len(logs) // 2
-    early, late = logs[:half], logs[-half:]
-    change = statistics.fmean(late) - statistics.fmean(early)
-    error = math.sqrt((statistics.variance(early) + statistics.variance(late)) / half)
-    if abs(change) < math.log(NOTICEABLE) or abs(change) < SIGNIFICANT * error:
-        return None
-    return math.exp(change)
+    early, late = means[:half], means[-half:]
+    apart = max(early) < min(late) or max(late) < min(early)
+    change = statistics.fmean(map(math.log, late)) - statistics.fmean(map(math.log, early))
+    return math.exp(change) if apart and abs(change) >= math.log(NOTICEABLE) else None

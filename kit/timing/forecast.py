@@ -24,6 +24,9 @@ BY_TIME = ("checkpoint", "export")
 REDUCE_KEEPS = 0.75
 """A run that does not fit is reduced if at least this share of its steps fits into one session, else split."""
 
+QUIET = 0.15
+"""The share of the time in which something may wait for a core (figures, the watchdog) before a machine is busy."""
+
 Row = dict[str, Any]
 
 
@@ -82,12 +85,15 @@ def predicted_cpu_s(measured: Measurement, timesteps: int) -> float:
 def bounds(measured: Measurement, timesteps: int, interval: Interval) -> tuple[float, float]:
     """Return (low, high) in seconds; a phase that drifts stretches the side that its later pace points to.
 
-    Its later pace is twice drift ÷ (1 + drift) of its mean, where both halves have as many units.
+    Its later pace is twice drift ÷ (1 + drift) of its mean, where both halves have as many units. Where the machine was
+    busier than QUIET the lower bound is that of an idle one: a quick test waited for a core at most as long as
+    anything did.
     """
     rows = phase_forecast(measured, timesteps)
     total_s = sum(row["total_s"] for row in rows)
     later_s = sum(row["total_s"] * _later(row["drift"]) for row in rows)
-    return interval.around(min(total_s, later_s))[0], interval.around(max(total_s, later_s))[1]
+    idle = 1.0 - measured.busy_share if measured.busy_share > QUIET else 1.0
+    return interval.around(min(total_s, later_s) * idle)[0], interval.around(max(total_s, later_s))[1]
 
 
 def _later(drifting: float | None) -> float:
@@ -111,10 +117,11 @@ def forecast(
     ``largest_fit`` are the most steps whose upper bound does, None where nothing bounds them.
 
     Raises:
-        UsageError: ``timesteps`` is less than 1.
+        UsageError: ``timesteps`` is less than 1, or such a run has phases that were not measured.
     """
     if timesteps < 1:
         raise UsageError(f"timesteps must be at least 1, not {timesteps}.")
+    measured.refuse_unmeasured(timesteps)
     interval = intervals.run()
     total_s = predicted_s(measured, timesteps)
     low_s, high_s = bounds(measured, timesteps, interval)
@@ -132,6 +139,7 @@ def forecast(
         "level": interval.level,
         "calibrated": interval.calibrated,
         "pairs": interval.pairs,
+        "busy_share": measured.busy_share,
         "predicted_cpu_s": predicted_cpu_s(measured, timesteps),
         "phases": [_with_interval(row, intervals) for row in phase_forecast(measured, timesteps)],
         "log_lines": round(log_lines),

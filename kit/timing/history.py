@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kit.errors import UsageError
 from kit.harness.platform import cache_folder
-from kit.timing.pair import Pair
+from kit.timing.pair import NO_PAIR, Pair
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def read_pairs(path: Path | None = None) -> list[Pair]:
     for number, line in enumerate(lines, 1):
         try:
             pairs.append(Pair.from_json(json.loads(line)))
-        except (ValueError, TypeError) as error:
+        except NO_PAIR as error:
             logger.warning("%s, line %d, is not a pair of times and is skipped: %s", file, number, error)
     return pairs
 
@@ -111,13 +111,13 @@ def _strictly(source: Path) -> list[Pair]:
     listed = text.lstrip().startswith("[")
     try:
         rows = list(enumerate(json.loads(text), 1)) if listed else []
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{source} is no history of forecasts: {error}") from error
     pairs = []
     for number, row in rows if listed else enumerate(text.splitlines(), 1):
         try:
             pairs.append(Pair.from_json(row if listed else json.loads(row)))
-        except (ValueError, TypeError) as error:
+        except NO_PAIR as error:
             place = f"entry {number}" if listed else f"line {number}"
             raise UsageError(f"{source}, {place}, is not a pair of times: {error}.") from error
     if not pairs:

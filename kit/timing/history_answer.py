@@ -9,6 +9,7 @@ from kit.errors import UsageError
 from kit.harness.run_folder import RunFolder
 from kit.timing.history import Merged, merge_history, merge_pairs, read_pairs, shipped_pairs, user_history
 from kit.timing.interval import SHARES, Interval, Intervals
+from kit.timing.pair import NO_PAIR
 from kit.timing.phases import PHASES
 from kit.timing.prediction import this_machine
 from kit.timing.run_pair import pair_of_run
@@ -34,7 +35,7 @@ def history_answer(target: str) -> dict[str, Any]:
 def _merge_run(path: Path) -> Merged:
     try:
         pair = pair_of_run(RunFolder(path))
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except NO_PAIR as error:
         raise UsageError(
             f"{path} holds no run of this kit: {type(error).__name__} {error} in its files."
         ) from error
@@ -55,14 +56,21 @@ def _shown() -> dict[str, Any]:
     phases = {name for pair in (*own, *shipped) for name in pair.phases}
     ordered = [*(name for name in PHASES if name in phases), *sorted(phases - set(PHASES))]
     return {
-        "file": str(user_history()),
+        "file": _place(),
         "machine": here,
         "own": by_machine,
         "shipped": len(shipped),
         "run": _facts(intervals.run()),
         "phases": {name: _facts(intervals.phase(name)) for name in ordered},
-        "ahead": {f"{share:g}": _facts(intervals.ahead(share)) for share in SHARES},
+        "ahead": {f"{share:g}": _facts(found) for share in SHARES if (found := intervals.noted(share)).known},
     }
+
+
+def _place() -> str:
+    try:
+        return str(user_history())
+    except RuntimeError as error:  # there is no home folder
+        return f"nowhere ({error})"
 
 
 def _facts(interval: Interval) -> dict[str, Any]:

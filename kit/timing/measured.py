@@ -14,7 +14,8 @@ from kit.timing.plan import RunPlan
 class Measurement:
     """Phases by name with count, wall and CPU seconds; log and disk; and the plan of the full run.
 
-    ``windows`` are units and seconds of each phase in some stretches of it, one after the other.
+    ``windows`` are units and seconds of each phase in some stretches of it, one after the other; ``busy_share`` is the
+    share of it in which something on the machine waited for a core.
     """
 
     timesteps: int
@@ -29,6 +30,7 @@ class Measurement:
     log_fixed_lines: float = 0.0
     log_fixed_bytes: float = 0.0
     windows: Sequence[Mapping[str, Sequence[float]]] = ()
+    busy_share: float = 0.0
 
     @classmethod
     def from_json(cls, timing: Mapping[str, Any]) -> Measurement:
@@ -38,21 +40,32 @@ class Measurement:
             UsageError: the quick test measured nothing that a forecast could be made from, or none of what the run
                 is made of: without a gradient step its times say nothing of one that learns.
         """
-        measured = timing.get("measured") or {}
-        phases: dict[str, dict[str, float]] = {str(row["name"]): row for row in timing.get("phases", [])}
-        if (
-            not measured
-            or not measured.get("timesteps")
-            or not any(row["total_s"] > 0 for row in phases.values())
-        ):
+        try:
+            found = cls._read(timing)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UsageError(
+                f"timing.json holds no quick test that can be read ({type(error).__name__}: {error}): run `quick-test` "
+                "again."
+            ) from error
+        if found is None or not any(row["total_s"] > 0 for row in found.phases.values()):
             raise UsageError("There is no quick test to forecast from: run `quick-test` first.")
-        apart = ("timesteps", "plan", "windows")
-        rest = {name: float(value) for name, value in measured.items() if name not in apart}
-        windows = tuple(measured.get("windows", ()))
-        plan = RunPlan.from_json(measured["plan"])
-        found = cls(int(measured["timesteps"]), phases, plan, **rest, windows=windows)
         found._refuse_missing()
         return found
+
+    @classmethod
+    def _read(cls, timing: Mapping[str, Any]) -> Measurement | None:
+        measured = timing.get("measured") or {}
+        if not measured or not measured.get("timesteps"):
+            return None
+        phases = {str(row["name"]): _account(row) for row in timing["phases"]}
+        apart = ("timesteps", "plan", "windows")
+        rest = {name: float(value) for name, value in measured.items() if name not in apart}
+        windows = [
+            {str(name): (float(count), float(seconds)) for name, (count, seconds) in window.items()}
+            for window in measured.get("windows", ())
+        ]
+        plan = RunPlan.from_json(measured["plan"])
+        return cls(int(measured["timesteps"]), phases, plan, **rest, windows=windows)
 
     def _refuse_missing(self) -> None:
         """A hundred steps of collection, multiplied by 240, cost a whole night once."""
@@ -65,6 +78,25 @@ class Measurement:
                     f"{leader}: its times say nothing about it. Lower learning_starts, or give it more steps."
                 )
 
+    def refuse_unmeasured(self, timesteps: int) -> None:
+        """Raise UsageError where a run of ``timesteps`` has units of a phase that the quick test never came to."""
+        counts = self.counts()
+        for phase in self.plan.phases:
+            units = self.plan.count(phase, timesteps, counts)
+            if units > 0 and not counts.get(phase):
+                raise UsageError(
+                    f"The quick test of {self.timesteps:,} steps ended before its first unit of {phase!r}, of which "
+                    f"the run has {units:,.0f}: nothing says what they take. Let the quick test come to one."
+                )
+
     def counts(self) -> dict[str, float]:
         """Units of each phase in the quick test."""
         return {name: float(row["count"]) for name, row in self.phases.items()}
+
+
+def _account(row: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        "count": float(row["count"]),
+        "total_s": float(row["total_s"]),
+        "cpu_s": float(row.get("cpu_s", 0.0)),
+    }

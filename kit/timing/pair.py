@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+SHORTEST_S, LONGEST_S = 1e-3, 1e9
+"""What counts as a time: a millisecond to thirty years. Beyond them a file holds something else."""
+TIMES = ("predicted_s", "actual_s", "predicted_cpu_s", "actual_cpu_s")
+NO_PAIR = (ValueError, TypeError, LookupError, OverflowError, RecursionError, AttributeError)
+"""What reading a pair from a file raises where there is none in it."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,12 @@ class Pair:
             if not isinstance(getattr(self, name), str):
                 raise TypeError(f"{name} must be text, not {getattr(self, name)!r}")
         _refuse_no_time(self.predicted_s, self.actual_s)
-        if any(not 0 <= seconds < math.inf for both in self.phases.values() for seconds in both):
-            raise ValueError(f"times of phases must be zero or more, and finite: {dict(self.phases)!r}")
+        others = [seconds for both in self.phases.values() for seconds in both]
+        others += [one for one in (self.predicted_cpu_s, self.actual_cpu_s) if one is not None]
+        if any(not 0 <= seconds <= LONGEST_S for seconds in others) or self.timesteps < 0:
+            raise ValueError(
+                f"times must be zero to {LONGEST_S:g} s, and steps zero or more: {others!r}, {self.timesteps!r}"
+            )
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -63,19 +72,21 @@ class Pair:
         """Read what ``as_json`` wrote; keys of a later version are left out.
 
         Raises:
-            ValueError, TypeError: it is no pair.
+            NO_PAIR: it is none.
         """
         if not isinstance(data, dict):
             raise TypeError(f"an object is needed, not {type(data).__name__}")
-        known = {name: data[name] for name in (one.name for one in fields(cls)) if name in data}
+        known = {one.name: data[one.name] for one in fields(cls) if one.name in data}
         phases = {
             str(name): (float(predicted), float(actual))
             for name, (predicted, actual) in dict(known.get("phases", {})).items()
         }
-        ahead = tuple(Ahead(**one) for one in known.get("ahead", ()))
-        return cls(**(known | {"phases": phases, "ahead": ahead}))
+        names = [one.name for one in fields(Ahead)]
+        ahead = tuple(Ahead(*(float(one[name]) for name in names)) for one in known.get("ahead", ()))
+        times = {name: float(known[name]) for name in TIMES if known.get(name) is not None}
+        return cls(**(known | times | {"phases": phases, "ahead": ahead}))
 
 
 def _refuse_no_time(*seconds: float) -> None:
-    if not all(0 < one < math.inf for one in seconds):
-        raise ValueError(f"times must be more than zero, and finite: {', '.join(map(repr, seconds))}")
+    if not all(SHORTEST_S <= one <= LONGEST_S for one in seconds):
+        raise ValueError(f"times must be {SHORTEST_S:g} to {LONGEST_S:g} s: {', '.join(map(repr, seconds))}")

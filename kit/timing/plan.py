@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from kit.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Repeats:
@@ -24,11 +26,25 @@ class Repeats:
     times: int = 0
     stride: int = 1
 
+    def __post_init__(self) -> None:
+        if self.every < 1 or self.stride < 1 or self.times < 0:
+            raise UsageError(
+                f"every and stride must be at least 1 and times at least 0, not {self.every}, {self.stride} and "
+                f"{self.times}."
+            )
+
     def count(self, timesteps: int) -> int:
         """Return how often it happens in a run of ``timesteps``: at the multiples before the end, and at the end."""
-        wanted = max(self.every, math.ceil(timesteps / self.times) if self.times else 0)
         last_boundary = (math.ceil(timesteps / self.stride) - 1) * self.stride
-        return last_boundary // max(wanted, self.stride) + 1
+        return last_boundary // self._gap(timesteps) + 1
+
+    def to_come(self, step: int, timesteps: int) -> int:
+        """Return how often it still happens after ``step`` in a run of ``timesteps``."""
+        return max(0, self.count(timesteps) - step // self._gap(timesteps))
+
+    def _gap(self, timesteps: int) -> int:
+        shared = math.ceil(timesteps / self.times) if self.times else 0
+        return max(self.every, shared, self.stride)
 
 
 @dataclass(frozen=True)
@@ -43,9 +59,13 @@ class PhasePlan:
 
     def count(self, timesteps: int) -> float:
         """Return the units that a run of ``timesteps`` has."""
-        end = timesteps if self.until_step is None else min(timesteps, self.until_step)
         repeated = self.repeats.units * self.repeats.count(timesteps) if self.repeats else 0.0
-        return self.fixed + self.per_step * max(0, end - self.from_step) + repeated
+        return self.fixed + self.per_step * self.span(timesteps) + repeated
+
+    def span(self, timesteps: int) -> int:
+        """Return how many of the first ``timesteps`` steps have units of this phase."""
+        end = timesteps if self.until_step is None else min(timesteps, self.until_step)
+        return max(0, end - self.from_step)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PhasePlan:
@@ -129,6 +149,11 @@ class RunPlanner:
 
     def rate(self, phase: str, *, of: str) -> None:
         """Say that a phase's units follow those of another, at the rate that is measured."""
+        leader: str | None = of
+        while leader is not None:
+            if leader == phase:
+                raise UsageError(f"{phase!r} cannot follow {of!r}, which follows it.")
+            leader = self.plan.rates.get(leader)
         self.plan = replace(self.plan, rates={**self.plan.rates, phase: of})
 
     def checkpoint(self, *, bytes_per_step: float, up_to_steps: int) -> None:

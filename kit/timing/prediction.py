@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from kit.errors import UsageError
+from kit.errors import KitError, UsageError
 from kit.harness.config import describe, differences
 from kit.harness.deadline import Limits
 from kit.harness.gpu import gpu_kind
@@ -50,34 +50,48 @@ def forecast_of(folder: RunFolder, timesteps: int | None, limits: Limits) -> dic
     if not run:
         raise UsageError(f"{folder.root} is not a run folder: it has no run.json.")
     measured = _measured(folder)
-    kind = run.get("machine_kind") or this_machine()
+    kind = kind_of_run(run)
     total = int(run["requested_timesteps"]) if timesteps is None else timesteps
     return forecast(measured, total, limits, intervals_here(kind), kind.rpartition("gpu:")[2])
+
+
+def quick_test_beside(folder: RunFolder, config: Mapping[str, Any]) -> RunFolder | None:
+    """Return the folder of the quick test beside ``folder``, or None where none of these settings is there."""
+    beside = quick_folder(folder)
+    there = read_json(beside.run_json)
+    if not there or differences(there.get("config", {}), describe(config)):
+        return None
+    return beside
 
 
 def measured_beside(folder: RunFolder, config: Mapping[str, Any]) -> Measurement | None:
     """Return what the quick test beside ``folder`` measured; None where none of these settings was done here.
 
-    Times of another kind of machine say nothing about this one: they are left out, with a warning.
+    Times of another kind of machine say nothing about this one. They are left out with a warning, like a quick test
+    that failed, measured nothing or cannot be read.
     """
-    beside = quick_folder(folder)
-    there = read_json(beside.run_json)
-    if not there or differences(there.get("config", {}), describe(config)):
-        return None
-    kind = there.get("machine_kind", this_machine())
-    if kind != this_machine():
-        logger.warning(
-            "The quick test in %s ran on another kind of machine (%s; this is %s), so it forecasts nothing here: "
-            "run quick-test again.",
-            beside.root,
-            kind,
-            this_machine(),
-        )
-        return None
     try:
-        return _measured(beside)
-    except UsageError:
-        return None
+        beside = quick_test_beside(folder, config)
+        if beside is None:
+            return None
+        kind = kind_of_run(read_json(beside.run_json))
+        if kind == this_machine():
+            return _measured(beside)
+        why = f"it ran on another kind of machine ({kind}; this is {this_machine()})"
+    except KitError as error:
+        why = str(error)
+    logger.warning("The quick test beside %s forecasts nothing here: %s", folder.root.name, why)
+    return None
+
+
+def kind_of_run(run: Mapping[str, Any]) -> str:
+    """Return the kind of machine that a run.json names; of one that names none, this one's."""
+    kind = run.get("machine_kind") or this_machine()
+    if not isinstance(kind, str) or "gpu:" not in kind:
+        raise UsageError(
+            f"run.json names no kind of machine, but {kind!r}. Legal: such as {this_machine()!r}."
+        )
+    return kind
 
 
 def _measured(folder: RunFolder) -> Measurement:
@@ -89,12 +103,3 @@ def _measured(folder: RunFolder) -> Measurement:
             "forecast from it. Mend that and run `quick-test` again."
         )
     return Measurement.from_json(read_json(folder.timing))
-
-
-def forecast_of_quick_test(
-    folder: RunFolder, config: Mapping[str, Any], limits: Limits
-) -> dict[str, Any] | None:
-    """Return the forecast of the quick test beside ``folder``, or None where ``measured_beside`` finds none."""
-    if measured_beside(folder, config) is None:
-        return None
-    return forecast_of(quick_folder(folder), None, limits)

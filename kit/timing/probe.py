@@ -54,6 +54,7 @@ class Probe:
         device_peak_bytes: the most memory of a device; None where there is none. See DeviceMemory.
         device_peak_from: ``torch``, ``driver`` or ``absent``.
         device_used_bytes: the device's memory as its driver sees it, all processes; None where it cannot be asked.
+        device: what computed: the name of the CUDA device that held most, or ``cpu``.
         machine: the kind of machine.
         date: the day (UTC), ISO 8601.
         notes: what a reader of the figures has to know.
@@ -80,6 +81,7 @@ class Probe:
     device_peak_bytes: int | None
     device_peak_from: str
     device_used_bytes: int | None
+    device: str
     machine: str
     date: str
     notes: tuple[str, ...] = ()

@@ -204,6 +204,7 @@ class Probing:
             device_peak_bytes=memory.peak_bytes,
             device_peak_from=memory.peak_from,
             device_used_bytes=memory.used_bytes,
+            device=self._device.computing(),
             machine=machine_kind(int(machine().get("cores") or 1), self._device.name()),
             date=datetime.datetime.fromtimestamp(self.clock.wall(), datetime.UTC).date().isoformat(),
             notes=(*self.notes, *notes_of(measured)),

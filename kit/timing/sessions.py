@@ -9,6 +9,7 @@ from kit.timing.phases import PHASES
 
 Row = dict[str, float | str]
 ADDED = ("count", "total_s", "cpu_s")
+NESTING_ADDED = ("visits", "count", "total_s")
 
 
 def summed(*sessions: Iterable[Mapping[str, Any]]) -> list[Row]:
@@ -25,6 +26,22 @@ def summed(*sessions: Iterable[Mapping[str, Any]]) -> list[Row]:
                 account[key] += float(row[key])
     others = [name for name in added if name not in PHASES]
     return [_row(name, added[name]) for name in [*PHASES, *others] if name in added]
+
+
+def summed_nesting(*sessions: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Return one row for each phase inside another, like ``PhaseTimer.nesting``, of the rows of several sessions.
+
+    Raises:
+        ValueError, TypeError, KeyError: a row is not one that ``PhaseTimer.nesting`` made.
+    """
+    added: dict[tuple[str, str], dict[str, float]] = {}
+    for rows in sessions:
+        for row in rows:
+            pair = str(row["name"]), str(row["inside"])
+            account = added.setdefault(pair, dict.fromkeys(NESTING_ADDED, 0.0))
+            for key in NESTING_ADDED:
+                account[key] += float(row[key])
+    return [{"name": name, "inside": inside, **account} for (name, inside), account in added.items()]
 
 
 def _row(name: str, account: Mapping[str, float]) -> Row:

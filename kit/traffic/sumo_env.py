@@ -76,6 +76,11 @@ class SumoEnv(gymnasium.Env[np.ndarray, np.int64]):
         self._sequence = EpisodeSequence(spec, base_seed=spec.seed)
 
     @property
+    def horizon_decisions(self) -> int:
+        """How many decisions an episode has."""
+        return self._hour.horizon_decisions
+
+    @property
     def view(self) -> SignalView:
         """What controllers may see besides the observation."""
         return view_of(self._sequence.last)

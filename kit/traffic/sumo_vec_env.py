@@ -35,6 +35,7 @@ class SumoVecEnv(VecEnv):
             raise UsageError(f"n_envs is {n_envs}; it takes at least 1.")
         self.render_mode = None
         super().__init__(n_envs, *spaces_of(read_network(Path(spec.net))))
+        self.horizon_decisions = spec.horizon_decisions
         self._sequences = [EpisodeSequence(spec, seed, index, prepare=True) for index in range(n_envs)]
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:

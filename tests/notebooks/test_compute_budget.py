@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from kit.timing.budget import read_budget
 from tests.test_cli import ROOT, call, read
@@ -21,8 +21,11 @@ SMALL = (
 
 @pytest.fixture
 def settings(tmp_path: Path) -> list[str]:
-    """A small example, and a copy of the budget that ships."""
-    shutil.copy(ROOT / "budget.yaml", tmp_path / "plan.yaml")
+    """A small example, and a copy of the budget that ships, whose stage sft is to run on a CPU."""
+    text = (ROOT / "budget.yaml").read_text()
+    text = text.replace("cards:\n", "cards:\n  CPU: {memory: 30 GB, price: 0 USD/GPU-h}\n", 1)
+    one, other = text.split("  sft:\n")
+    (tmp_path / "plan.yaml").write_text(f"{one}  sft:\n{other.replace('gpu: [', 'gpu: [CPU, ', 1)}")
     each = [*SMALL, f"budget={tmp_path / 'plan.yaml'}"]
     return [word for setting in each for word in ("--set", setting)]
 
@@ -50,12 +53,28 @@ def test_the_notebook_measures_projects_and_records(tmp_path: Path, settings: li
 
 
 @pytest.mark.slow
-def test_an_example_is_not_recorded(tmp_path: Path, settings: list[str]) -> None:
-    """Without a stage the budget stays as it is, and the probe says of no stage that it is measured."""
+@pytest.mark.parametrize(
+    ("stage", "why"),
+    [
+        ("", "No stage is named"),
+        pytest.param(
+            "rft",
+            "'rft' is planned on A100 40GB or A100 80GB: its seconds make no GPU-hours",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="the probe runs on the GPU"),
+        ),
+    ],
+)
+def test_what_is_no_measurement_is_not_recorded(
+    tmp_path: Path, settings: list[str], stage: str, why: str
+) -> None:
+    """Without a stage, or without the stage's GPU, the budget stays as it is, and the notebook says why."""
     out = tmp_path / "run"
-    code, _, errors = call("run", out, *settings, notebook="compute_budget")
+    code, _, errors = call("run", out, *settings, "--set", f"stage={stage}", notebook="compute_budget")
     assert code == 0, errors
-    assert "stage" not in read(out, "results.json")["probe"]
+    assert read(out, "results.json")["probe"].get("stage", "") == stage
     assert (out / "budget.yaml").read_bytes() == (tmp_path / "plan.yaml").read_bytes()
     cells = json.loads((out / "executed.ipynb").read_text())["cells"]
-    assert "steps of the run:" in json.dumps(cells)
+    printed = json.dumps(cells)
+    assert "steps of the run:" in printed
+    assert "Nothing is recorded in the budget" in printed
+    assert why in printed

@@ -78,10 +78,10 @@ def clipped() -> Any:
 
 
 class Rewarded(gymnasium.RewardWrapper):  # type: ignore[type-arg]
-    """CartPole with another reward."""
+    """CartPole, or another environment, with another reward."""
 
-    def __init__(self, value: float) -> None:
-        super().__init__(cart())
+    def __init__(self, value: float, env: Any = None) -> None:
+        super().__init__(env or cart())
         self.value = value
 
     def reward(self, reward: Any) -> float:
@@ -92,8 +92,8 @@ class Rewarded(gymnasium.RewardWrapper):  # type: ignore[type-arg]
 class Deaf(gymnasium.Wrapper):  # type: ignore[type-arg]
     """Does not listen; with ``echo`` it shows the action all the same, in the first component."""
 
-    def __init__(self, echo: bool = False) -> None:
-        super().__init__(cart())
+    def __init__(self, echo: bool = False, env: Any = None) -> None:
+        super().__init__(env or cart())
         self.echo = echo
 
     def step(self, action: Any) -> Any:
@@ -115,6 +115,25 @@ class Limit(gymnasium.Wrapper):  # type: ignore[type-arg]
         """Take truncated for terminated."""
         observed, reward, terminated, truncated, info = self.env.step(action)
         return observed, reward, terminated or truncated, False, info
+
+
+class CutAt(gymnasium.Wrapper):  # type: ignore[type-arg]
+    """CartPole cut off after so many steps, which it tells nobody."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__(cart())
+        self._most, self._taken = steps, 0
+
+    def reset(self, **how: Any) -> Any:
+        """Begin to count."""
+        self._taken = 0
+        return self.env.reset(**how)
+
+    def step(self, action: Any) -> Any:
+        """Take it, and cut the episode off."""
+        observed, reward, terminated, truncated, info = self.env.step(action)
+        self._taken += 1
+        return observed, reward, terminated, truncated or self._taken >= self._most, info
 
 
 class Fallen(gymnasium.Wrapper):  # type: ignore[type-arg]

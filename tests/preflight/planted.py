@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 from kit.harness.deadline import Limits
@@ -38,14 +38,9 @@ def plant(notebook: Path, folder: Path, *changes: Change) -> Path:
     return path
 
 
-def quick_test_here(notebook: Path, out: Path, **values: Any) -> dict[str, Finding]:
-    """Run a notebook's cells in this process, as a quick test; return what the checks beside and after it see, by name.
-
-    The same cells, session and checks as by the command line, without the start of a kernel.
-    """
-    defaults = {"quick_test": True, "out": str(out)}
+def notebook_here(notebook: Path, out: Path, **values: Any) -> None:
+    """Run a notebook's cells in this process: the same cells, session and training, without the start of a kernel."""
     space: dict[str, Any] = {"__name__": "__main__"}
-    fault = ""
     with mock.patch.dict(os.environ):
         os.environ.pop(LAUNCHED, None)
         try:
@@ -53,16 +48,29 @@ def quick_test_here(notebook: Path, out: Path, **values: Any) -> dict[str, Findi
                 if cell.runs:
                     exec(compile(cell.source, f"{notebook.name}, cell {cell.index}", "exec"), space)
                 if "parameters" in cell.tags:
-                    space.update({**defaults, **values})
+                    space.update({"out": str(out), **values})
         finally:
             if (
                 "session" in space
             ):  # a defect may keep it open: its throttle would judge the tests that follow
                 space["session"].let_go()
+
+
+def quick_test_here(notebook: Path, out: Path, **values: Any) -> dict[str, Finding]:
+    """Run a notebook's cells here, as a quick test; return what the checks beside and after it see, by name."""
+    notebook_here(notebook, out, quick_test=True, **values)
     launching = launching_of(Launch(notebook, values, str(out), quick_test=True), Limits())
     summary = read_json(launching.folder.summary)
-    found = findings_of(launching, summary, fault, Limits())
+    found = findings_of(launching, summary, "", Limits())
     return {finding.name: finding for finding in found}
+
+
+class QuickTest(NamedTuple):
+    """A quick test that was run: of which notebook, in which folder, and what the checks saw."""
+
+    notebook: Path
+    folder: Path
+    found: dict[str, Finding]
 
 
 def failed(found: dict[str, Finding]) -> list[str]:

@@ -15,6 +15,7 @@ from kit.preflight.catalogue import LIVE
 from kit.preflight.live_record import read_live
 from kit.sb3 import learn
 from kit.traffic.scenarios import load_scenario
+from tests.preflight.planted import notebook_here
 from tests.sb3.environments import Clocked, Drift, Mapped
 from tests.traffic.sumo_installed import needs_sumo
 
@@ -144,23 +145,11 @@ def test_what_is_chance_is_not_taken_for_an_effect(tmp_path):
     )
 
 
-def test_a_quick_test_trains_as_it_would_without_being_looked_at(tmp_path, monkeypatch):
+def test_a_quick_test_trains_as_it_would_without_being_looked_at(healthy, tmp_path, monkeypatch):
     """The checks draw no number that the training would have drawn: its rows are the same bytes."""
     from kit.sb3.preflight import Inspection
 
-    make_env = partial(gymnasium.make, "CartPole-v1")
-    looked_at(tmp_path / "seen", make_env)
     monkeypatch.setattr(Inspection, "of", lambda *_: None)
-    looked_at(tmp_path / "unseen", make_env)
-    rows = [(tmp_path / name / "metrics.csv").read_bytes() for name in ("seen", "unseen")]
+    notebook_here(healthy.notebook, tmp_path / "unseen", quick_test=True)
+    rows = [(folder / "metrics.csv").read_bytes() for folder in (healthy.folder, tmp_path / "unseen")]
     assert rows[0] == rows[1]
-
-
-def test_a_full_run_is_not_looked_at(tmp_path):
-    """The checks belong to the quick test; a run pays nothing for them."""
-    with TrainingSession.open(
-        "healthy", total_timesteps=64, config={"seed": 0}, out=tmp_path / "run"
-    ) as session:
-        learn(session, PPO, "MlpPolicy", partial(gymnasium.make, "CartPole-v1"), **ON)
-    assert read_live(session.folder) == []
-    assert "preflight" not in session.timer.phases

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 import validation_cli
+from kit.harness.deadline import Limits
+from kit.notebooks.launch import Launch
+from kit.notebooks.preflight import findings_of, launching_of
 from kit.preflight.catalogue import CHECKS
 from tests.preflight.planted import LEARNS, ROOT, TRAFFIC, TRAINS, Change, plant
 
@@ -22,6 +25,7 @@ DEFECTS = (
     "from kit import TrainingSession",
     "from kit import TrainingSession\nfrom tests.preflight import defects",
 )
+WITHOUT_A_SESSION = {"Quick test completes", "RobustOutputManager integrated in code"}
 ENDS = "Terminated and truncated not confused"
 TRAFFIC_DEFECTS: dict[str, tuple[tuple[Change, ...], str]] = {
     "silent": (
@@ -75,11 +79,24 @@ def failed(checks: dict[str, Any]) -> set[str]:
     return {name for name, check in checks.items() if check["status"] == "fail"}
 
 
-def test_a_planted_defect_fails_the_command_with_its_name(tmp_path, capsys):
+KERNEL_DEFECTS = [
+    pytest.param(TRAINS, ('fail = ""', 'fail = "no updates"'), "Gradient steps happened", id="loop"),
+    pytest.param(
+        LEARNS,
+        ("make_env = defects.cart", "make_env = defects.Deaf"),
+        "Action changes the next state",
+        id="algorithm",
+        marks=pytest.mark.slow,
+    ),
+]
+
+
+@pytest.mark.parametrize(("notebook", "change", "name"), KERNEL_DEFECTS)
+def test_a_planted_defect_fails_the_command_with_its_name(tmp_path, capsys, notebook, change, name):
     """Exit 1; every check is there, in order, with what it saw, why it matters and what to do; the run is archived."""
-    notebook = plant(LEARNS, tmp_path, ("make_env = defects.cart", "make_env = defects.Deaf"))
+    notebook = plant(notebook, tmp_path, change)
     code, found, checks = checked(capsys, str(notebook), "--out", str(tmp_path / "run"))
-    assert (code, found["passed"], failed(checks)) == (1, False, {"Action changes the next state"})
+    assert (code, found["passed"], failed(checks)) == (1, False, {name})
     assert list(checks) == [check.name for check in CHECKS]
     assert all(set(check) == {"name", "status", "saw", "why", "todo"} for check in found["checks"])
     assert all(all(check.values()) for check in found["checks"])
@@ -87,6 +104,16 @@ def test_a_planted_defect_fails_the_command_with_its_name(tmp_path, capsys):
     assert (tmp_path / "run/artifacts.zip").exists()
 
 
+def test_what_is_left_without_a_session_is_named(tmp_path):
+    """A quick test that left no run: it did not complete, and nothing keeps it; what was not looked at is no pass."""
+    launching = launching_of(Launch(LEARNS, {}, str(tmp_path / "run"), quick_test=True), Limits())
+    found = {one.name: one for one in findings_of(launching, {}, "It opened no TrainingSession.", Limits())}
+    assert {name for name, one in found.items() if one.status == "fail"} == WITHOUT_A_SESSION
+    assert found["Quick test completes"].saw == "It opened no TrainingSession."
+    assert found["Weights changed"].status == "note"
+
+
+@pytest.mark.slow
 def test_a_notebook_without_a_session_is_named(tmp_path, capsys, monkeypatch):
     """Nothing is kept of it: exit 1, and what was not looked at is no pass."""
     monkeypatch.chdir(tmp_path)
@@ -94,7 +121,7 @@ def test_a_notebook_without_a_session_is_named(tmp_path, capsys, monkeypatch):
     notebook = plant(ROOT / "tests/notebooks/fixtures/completes.ipynb", tmp_path / "there", switch)
     code, _, checks = checked(capsys, str(notebook))
     assert code == 1
-    assert failed(checks) == {"Quick test completes", "RobustOutputManager integrated in code"}
+    assert failed(checks) == WITHOUT_A_SESSION
     assert checks["Weights changed"]["status"] == "note"
 
 

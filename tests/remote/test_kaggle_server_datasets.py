@@ -89,6 +89,7 @@ def test_a_throttled_creation_is_tried_again(kaggle: Cli, server: KaggleServer, 
     assert "being created" in made.stdout
 
 
+@pytest.mark.slow
 def test_a_slug_in_use_is_an_exit_code_of_zero(kaggle: Cli, server: KaggleServer, tmp_path: Path):
     """A dataset that is there already is an error on stdout, and 0; the server says the same."""
     carry(server, "carried-over", {"a.txt": b"a"})
@@ -118,6 +119,7 @@ def test_a_new_version_may_be_slow(server: KaggleServer):
     assert seen == [b"first", "BLOBS_RECEIVED", b"first", "BLOBS_RECEIVED", b"second", "READY"]
 
 
+@pytest.mark.slow
 def test_a_dataset_that_is_not_there_is_an_error(kaggle: Cli):
     """`datasets status` ends with 1."""
     assert kaggle("datasets", "status", "tester/nothing-there").returncode == 1

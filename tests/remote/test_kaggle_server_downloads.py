@@ -138,6 +138,7 @@ def test_a_corrupt_byte_goes_unnoticed(server: KaggleServer, tmp_path: Path):
     ]
 
 
+@pytest.mark.slow
 def test_a_name_may_lead_out_of_the_folder(server: KaggleServer, tmp_path: Path):
     """A listed name is only a name: the CLI follows it wherever it leads."""
     server.misbehave.add_files({"../outside.txt": b"x"})

@@ -254,6 +254,7 @@ def test_somebody_elses_kernel_is_not_found(server: KaggleServer):
     assert push(server, "stranger/a-notebook") == {"error": "Notebook not found"}
 
 
+@pytest.mark.slow
 def test_source_metadata_and_files_can_be_read_back(kaggle: Cli, server: KaggleServer, tmp_path: Path):
     """`pull`, `list` and `files` give what was pushed and what came out."""
     kaggle("kernels", "push", "-p", kernel_folder(tmp_path / "kernel", kernel_sources=["tester/a-notebook"]))

@@ -65,6 +65,7 @@ def test_the_cli_does_not_try_again_what_was_throttled(kaggle: Cli, server: Kagg
     assert len(server.calls("GetKernelSessionStatus")) == 1
 
 
+@pytest.mark.slow
 def test_a_failing_token_check_ends_the_cli_with_a_traceback(kaggle: Cli, server: KaggleServer):
     """The CLI asks twice whether the token is good, and does not catch the second error."""
     server.misbehave.fail(times=2, call="IntrospectToken", code=502)

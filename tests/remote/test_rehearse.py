@@ -147,10 +147,10 @@ def test_at_the_limit_everything_is_killed_without_a_warning(tmp_path, isolation
     """CANCEL_ACKNOWLEDGED and 137; no `finally` ran, no process of its own session is left, files are there."""
     mark = f"mark-{os.getpid()}-{isolation}"
     kernel = tiny_kernel(tmp_path / "kernel", HANG.replace("MARK", mark))
-    found = rehearse(RehearsalOrder(kernel, 3.5, {}, tmp_path / "out", isolation=isolation))
+    found = rehearse(RehearsalOrder(kernel, 4, {}, tmp_path / "out", isolation=isolation))
     assert (found.status, found.exit_code) == ("CANCEL_ACKNOWLEDGED", 137)
     assert found.failure_message == TOO_LONG
-    assert 3.5 <= found.elapsed_s < 6
+    assert 4 <= found.elapsed_s < 6
     assert (found.working / "before.txt").read_text() == "before"
     assert not (found.working / "after.txt").exists()
     assert not [
@@ -167,6 +167,7 @@ def test_a_failing_cell_is_an_error_with_papermills_code(tmp_path, isolation):
     assert not (found.working / "late.txt").exists()
 
 
+@pytest.mark.slow
 def test_more_memory_than_there_is_ends_it_with_kaggles_words(tmp_path, isolation):
     """The limit is that of all processes together."""
     cell = "held = bytearray(700 * 2**20)\nimport time\nopen('held.txt', 'w').close()\ntime.sleep(60)"
@@ -193,6 +194,7 @@ def test_a_full_disk_is_full(tmp_path, allowed):
     assert (found.working / "fault.txt").read_text() == "ENOSPC"
 
 
+@pytest.mark.slow
 def test_where_the_disk_is_only_watched_the_run_is_ended(tmp_path):
     """Without mounts the size of the output is looked at, and more than there may be is an error."""
     cell = "import time\nopen('big', 'wb').write(bytes(4 * 2**20))\ntime.sleep(60)"
@@ -203,6 +205,23 @@ def test_where_the_disk_is_only_watched_the_run_is_ended(tmp_path):
     assert (found.status, found.exit_code) == ("ERROR", 137)
     assert "2,097,152 bytes into /kaggle/working" in found.failure_message
     assert (found.working / "big").stat().st_size == 4 * 2**20
+
+
+def test_where_no_namespaces_are_allowed_it_is_redirected(tmp_path, allowed):
+    """The same run in a folder, and the rehearsal says that it was one."""
+    if not allowed:
+        pytest.skip("nothing to forbid: no namespaces are allowed here")
+    kernel = tiny_kernel(tmp_path / "kernel", "print('ran')")
+    code = (
+        "from pathlib import Path; from kit.remote.linux import *; from kit.remote.rehearse import *\n"
+        "own_namespaces(NEW_USERS)\n"
+        "Path('/proc/sys/user/max_mnt_namespaces').write_text('0')\n"
+        f"order = RehearsalOrder(Path({str(kernel)!r}), 60, {{}}, Path({str(tmp_path / 'out')!r}))\n"
+        "found = rehearse(order)\n"
+        "print(found.isolation, found.status, found.log[-1]['data'])"
+    )
+    words = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert words.stdout.split() == ["redirected", "COMPLETE", "ran"], words.stderr
 
 
 @pytest.mark.slow

@@ -64,6 +64,8 @@ def test_push_build_only_needs_no_kaggle(loopback, said, notebook, tmp_path):
     facts = json.loads((tmp_path / "kernel" / "kernel-metadata.json").read_text())
     assert facts["id"] == f"tester/{SLUG}"
     assert loopback.server.calls() == []
+    assert loopback.client().push(tmp_path / "kernel").version == 1  # as it stands
+    loopback.server.wait(SLUG)
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ WALK = """import random
 import time
 from pathlib import Path
 
+import numpy as np
+
 from kit import TrainingSession
 from kit.harness.cadence import Cadence
 
@@ -38,6 +40,7 @@ TRAIN = """session = TrainingSession.open(
     cadence=Cadence(checkpoint_min_s=0.1, checkpoint_max_s=0.1, export_every_steps=100, export_min_s=1.0),
 )
 random.seed(seed)
+np.random.seed(seed)
 walk = Walk()
 session.register(walk=walk)
 first = not any((Path.cwd().parent / "input").iterdir())

@@ -50,6 +50,13 @@ def test_a_forecast_without_past_runs_says_so():
     assert "no past runs: a factor of two, not calibrated on this machine yet" in text
 
 
+def test_a_forecast_made_on_a_busy_machine_says_so():
+    """By how much, and what to do about it; a quiet one gets no line."""
+    text = forecast_text(made_forecast() | {"busy_share": 0.72})
+    assert "busy machine: for 72% of the quick test something waited for a core" in text
+    assert "busy" not in forecast_text(made_forecast())
+
+
 def test_a_forecast_that_does_not_fit_says_what_to_do():
     """Split where less than three quarters fit; a session too short for its setup never ends."""
     assert "DOES NOT FIT: split it" in forecast_text(made_forecast(1_000_000, "1h"))

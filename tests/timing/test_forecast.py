@@ -18,7 +18,7 @@ from kit.timing.measured import Measurement
 from kit.timing.options import largest_that_fits
 from kit.timing.pair import Pair
 from kit.timing.plan import PhasePlan, Repeats, RunPlan, RunPlanner
-from kit.timing.prediction import forecast_of, forecast_of_quick_test, quick_folder
+from kit.timing.prediction import forecast_of, measured_beside, quick_folder
 from kit.timing.quota import gpu_quota
 
 
@@ -226,6 +226,26 @@ def test_cpu_seconds_are_forecast_like_wall_time():
     assert found["predicted_cpu_s"] == predicted_cpu_s(halved, 1_000)
 
 
+@pytest.mark.parametrize("more", [{"plan": None}, {"windows": [1]}, {"log_lines": None}, {"surprise": 1.0}])
+def test_a_quick_test_that_cannot_be_read_is_refused(more):
+    """What came from elsewhere, or was cut short, is a UsageError that says what is wrong with it."""
+    with pytest.raises(UsageError, match="holds no quick test that can be read"):
+        Measurement.from_json(TIMING | {"measured": TIMING["measured"] | more})
+    with pytest.raises(UsageError, match="holds no quick test that can be read"):
+        Measurement.from_json(TIMING | {"phases": [{"name": "rollout", "count": 1}]})
+
+
+def test_a_phase_that_the_quick_test_never_came_to_is_not_forecast_as_nothing():
+    """Ten evaluations in the run and none in the test: the error names them instead of leaving them out."""
+    plan = TIMING["measured"]["plan"]
+    plan = plan | {"phases": plan["phases"] | {"validate": {"repeats": {"units": 1, "every": 100}}}}
+    measured = Measurement.from_json(TIMING | {"measured": TIMING["measured"] | {"plan": plan}})
+    with pytest.raises(
+        UsageError, match="ended before its first unit of 'validate', of which the run has 10"
+    ):
+        forecast(measured, 1_000, Limits.resolve(), EXACT)
+
+
 def windows(phase: str, *means: float) -> list[dict[str, tuple[float, float]]]:
     """Stretches of a quick test in which ten units of one phase took so long each, in seconds."""
     return [{phase: (10.0, 10.0 * mean)} for mean in means]
@@ -233,12 +253,21 @@ def windows(phase: str, *means: float) -> list[dict[str, tuple[float, float]]]:
 
 def test_a_drift_stretches_the_interval_to_the_later_pace():
     """A rollout that slows from 1 to 3 has a later pace of 1.5 times its mean: the upper bound reaches to that."""
-    drifting = replace(MEASURED, windows=windows("rollout", *[1.0, 1.01] * 2, *[3.0, 3.03] * 2))
+    drifting = replace(MEASURED, windows=windows("rollout", *[1.0, 1.01] * 3, *[3.0, 3.03] * 3))
     row = next(row for row in phase_forecast(drifting, 1_000) if row["name"] == "rollout")
     assert row["drift"] == pytest.approx(3.0, rel=1e-6)
     low_s, high_s = bounds(drifting, 1_000, intervals(2.0).run())
     assert low_s == pytest.approx(predicted_s(MEASURED, 1_000) / 2)
     assert high_s == pytest.approx(2 * (predicted_s(MEASURED, 1_000) + 0.5 * row["total_s"]))
+
+
+def test_a_busy_machine_lowers_the_lower_bound_to_that_of_an_idle_one():
+    """Something waited for a core for 60 % of the quick test: without that it takes at least 40 % of its time."""
+    predicted, interval = predicted_s(MEASURED, 1_000), intervals(2.0).run()
+    busy = bounds(replace(MEASURED, busy_share=0.6), 1_000, interval)
+    assert busy == pytest.approx((0.4 * predicted / 2, 2 * predicted))
+    quiet = bounds(replace(MEASURED, busy_share=0.1), 1_000, interval)
+    assert quiet == bounds(MEASURED, 1_000, interval) == pytest.approx((predicted / 2, 2 * predicted))
 
 
 def test_a_phase_has_the_interval_of_its_own_history():
@@ -278,7 +307,7 @@ def test_a_quick_test_without_a_gradient_step_forecasts_nothing(tmp_path):
         Measurement.from_json(TIMING | {"phases": phases})
 
 
-def test_a_quick_test_that_failed_forecasts_nothing(tmp_path):
+def test_a_quick_test_that_failed_or_was_damaged_forecasts_nothing(tmp_path, caplog):
     """However much it measured until then; the error says how it ended."""
     folder = RunFolder(tmp_path / "run-quick")
     folder.create()
@@ -287,7 +316,11 @@ def test_a_quick_test_that_failed_forecasts_nothing(tmp_path):
     write_json(folder.summary, {"status": "failed", "reason": "ValueError: boom"})
     with pytest.raises(UsageError, match=r"run-quick is failed \(ValueError: boom\)"):
         forecast_of(folder, None, Limits.resolve())
-    assert forecast_of_quick_test(RunFolder(tmp_path / "run"), {"seed": 1}, Limits.resolve()) is None
+    assert measured_beside(RunFolder(tmp_path / "run"), {"seed": 1}) is None
+    folder.run_json.write_text("{")
+    with caplog.at_level(logging.WARNING):
+        assert measured_beside(RunFolder(tmp_path / "run"), {"seed": 1}) is None
+    assert "is not valid JSON" in caplog.text
 
 
 def test_a_quick_test_of_another_kind_of_machine_forecasts_nothing_here(tmp_path, caplog):
@@ -298,7 +331,7 @@ def test_a_quick_test_of_another_kind_of_machine_forecasts_nothing_here(tmp_path
     write_json(folder.run_json, {"config": {"seed": 1}, "requested_timesteps": 1_000} | kind)
     write_json(folder.timing, TIMING)
     with caplog.at_level(logging.WARNING):
-        assert forecast_of_quick_test(RunFolder(tmp_path / "run"), {"seed": 1}, Limits.resolve()) is None
+        assert measured_beside(RunFolder(tmp_path / "run"), {"seed": 1}) is None
     assert "ran on another kind of machine (linux-x86_64-4cores-gpu:tesla-t4x2" in caplog.text
     assert forecast_of(folder, None, Limits.resolve())["gpu_quota"]["gpu"] == "tesla-t4x2"
 
@@ -330,15 +363,14 @@ def test_a_run_is_forecast_from_the_quick_test_of_the_same_settings_beside_it(tm
     folder = RunFolder(tmp_path / "run")
     beside = quick_folder(folder)
     assert beside.root.name == "run-quick"
-    assert forecast_of_quick_test(folder, {"seed": 1}, Limits.resolve()) is None
+    assert measured_beside(folder, {"seed": 1}) is None
     beside.create()
     write_json(beside.run_json, {"config": {"seed": 1}, "requested_timesteps": 1_000})
-    assert forecast_of_quick_test(folder, {"seed": 1}, Limits.resolve()) is None
+    assert measured_beside(folder, {"seed": 1}) is None
     write_json(beside.timing, TIMING)
-    found = forecast_of_quick_test(folder, {"seed": 1}, Limits.resolve())
-    assert found["total_timesteps"] == 1_000
-    assert found["predicted_s"] == pytest.approx(predicted_s(MEASURED, 1_000))
-    assert forecast_of_quick_test(folder, {"seed": 2}, Limits.resolve()) is None
+    assert measured_beside(folder, {"seed": 1}) == MEASURED
+    assert measured_beside(folder, {"seed": 2}) is None
+    assert forecast_of(beside, None, Limits.resolve())["total_timesteps"] == 1_000
     assert forecast_of(beside, 50, Limits.resolve())["total_timesteps"] == 50
     with pytest.raises(UsageError, match="at least 1, not 0"):
         forecast_of(beside, 0, Limits.resolve())

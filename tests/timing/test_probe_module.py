@@ -248,7 +248,7 @@ def test_on_a_gpu_the_work_is_waited_for_and_its_memory_counted():
     data = [(torch.randn(4096, 4096), torch.randn(4096, 4096)) for _ in range(2)]
     optimizer = torch.optim.SGD(module.parameters(), lr=0.01)
     probe = probe_module(module, data, nn.functional.mse_loss, optimizer, steps=10)
-    assert probe.device_peak_from == "torch"
+    assert (probe.device_peak_from, probe.device) == ("torch", torch.cuda.get_device_name(0))
     assert probe.device_peak_bytes >= 4 * 4096 * 4096 * 4
     assert "transfer" in probe.parts
     began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))

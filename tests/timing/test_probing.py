@@ -310,6 +310,7 @@ def test_a_device_that_torch_does_not_use_is_asked_of_its_driver(monkeypatch, tm
     probe = probed(ManualClock())
     assert probe.device_peak_from == "driver"
     assert (probe.device_peak_bytes, probe.device_used_bytes) == (3000 * 2**20, 1000 * 2**20)
+    assert probe.device == "cpu"  # a GPU that is there computed nothing
 
 
 def test_a_machine_without_a_gpu_says_so(monkeypatch, tmp_path):
@@ -324,3 +325,4 @@ def test_a_machine_without_a_gpu_says_so(monkeypatch, tmp_path):
         None,
         "absent",
     )
+    assert probe.device == "cpu"

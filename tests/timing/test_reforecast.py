@@ -29,20 +29,32 @@ def test_without_anything_measured_there_is_no_forecast():
 
 
 def test_what_is_to_come_is_counted_at_the_pace_of_this_session():
-    """600 steps at 2 + 4 ms, and six of the ten evaluations of two episodes at 1 s; tests were never measured."""
+    """600 steps at 2 + 4 ms, six of the ten evaluations of two episodes at 1 s, and four of five tests at 3 s."""
     forecast = Reforecast()
-    forecast.update([row("rollout", 400, 0.8), row("update", 400, 1.6), row("evaluate", 8, 8.0)])
-    found = forecast.remaining_s(planner().plan, 400, 1_000)
-    assert found == pytest.approx(600 * 0.006 + 12 * 1.0)
+    rows = [row("rollout", 400, 0.8), row("update", 400, 1.6), row("evaluate", 8, 8.0), row("test", 1, 3.0)]
+    forecast.update(rows)
+    assert forecast.remaining_s(planner().plan, 400, 1_000) == pytest.approx(600 * 0.006 + 12 * 1.0 + 4 * 3.0)
+
+
+@pytest.mark.parametrize("missing", ["rollout", "update", "evaluate", "test"])
+def test_while_anything_to_come_is_unmeasured_there_is_no_forecast(missing):
+    """A run that only collects so far would seem to end with its collecting: the pace has to do until then."""
+    rows = [row("rollout", 400, 0.8), row("update", 400, 1.6), row("evaluate", 8, 8.0), row("test", 1, 3.0)]
+    forecast = Reforecast()
+    forecast.update([one for one in rows if one["name"] != missing])
+    assert forecast.remaining_s(planner().plan, 400, 1_000) is None
 
 
 def test_what_keeps_the_run_safe_goes_on_in_the_same_share():
-    """A checkpoint of 0.1 s in 2 s of training makes the rest a twentieth longer."""
+    """A checkpoint of 0.1 s in 2 s of training makes the rest a twentieth longer; restoring came only once."""
     forecast = Reforecast()
-    forecast.update([row("setup", 1, 9.0), row("rollout", 100, 2.0), row("checkpoint", 1, 0.1)])
+    forecast.update(
+        [row("setup", 1, 9.0), row("rollout", 0, 0.001), row("checkpoint", 0, 5.0)]
+    )  # which restored
+    forecast.update([row("setup", 1, 9.0), row("rollout", 100, 2.001), row("checkpoint", 1, 5.1)])
     plan = RunPlanner()
     plan.units("rollout", per_step=1.0)
-    assert forecast.remaining_s(plan.plan, 100, 200) == pytest.approx(2.0 * 1.05)
+    assert forecast.remaining_s(plan.plan, 100, 200) == pytest.approx(2.001 * 1.05)
 
 
 def test_what_an_earlier_session_did_is_not_to_come_again():
@@ -61,10 +73,32 @@ def test_the_quick_test_counts_until_the_run_has_done_as_much_itself():
     plan.units("rollout", per_step=1.0)
     plan.rate("update", of="rollout")
     end_s = 0.5 + 5.0  # the last checkpoint, and finalising
-    forecast.update([row("rollout", 100, 5.0), row("update", 200, 4.0), row("evaluate", 10, 15.0)])
+    forecast.update([row("rollout", 100, 5.0), row("update", 200, 4.0), row("evaluate", 1, 1.5)])
     found = forecast.remaining_s(plan.plan, 100, 1_000)
-    rollout_s, update_s, evaluations_s = 9.0 / 300, 12.0 / 600, (1.0 + 0.01 * 1_000 - 10) * 1.5
+    rollout_s, update_s, evaluations_s = 9.0 / 300, 12.0 / 600, (0.01 * 900 + 1.0) * 1.5
     assert found == pytest.approx(900 * (rollout_s + 2 * update_s) + evaluations_s + end_s)
-    forecast.update([row("rollout", 300, 15.0), row("update", 600, 12.0), row("evaluate", 11, 16.5)])
+    forecast.update([row("rollout", 300, 15.0), row("update", 600, 12.0), row("evaluate", 4, 6.0)])
     found = forecast.remaining_s(plan.plan, 300, 1_000)
-    assert found == pytest.approx(700 * (0.05 + 2 * 0.02) + end_s)
+    assert found == pytest.approx(700 * (0.05 + 2 * 0.02) + 0.01 * 700 * 1.5 + end_s)
+
+
+def test_evaluations_that_a_kill_took_back_come_again():
+    """They are counted by the step that the run resumed from, whatever an earlier session had got to."""
+    forecast = Reforecast()
+    forecast.update([row("evaluate", 2, 2.0)], earlier=[row("evaluate", 18, 18.0)])
+    plan = RunPlanner()
+    plan.repeats("evaluate", 2, every=100)
+    assert forecast.remaining_s(plan.plan, 400, 1_000) == pytest.approx(12.0)
+
+
+def test_what_nobody_planned_comes_as_often_as_in_the_quick_test():
+    """A plot of 2 s at the end was in the quick test, so it is in the forecast until it is done."""
+    timing = TIMING | {"phases": [*TIMING["phases"], row("plot", 1, 2.0)]}
+    forecast, without = (Reforecast(Measurement.from_json(one)) for one in (timing, TIMING))
+    plan = RunPlanner().plan
+    assert forecast.remaining_s(plan, 300, 1_000) == pytest.approx(
+        without.remaining_s(plan, 300, 1_000) + 2.0
+    )
+    forecast.update([row("plot", 1, 2.0)])
+    without.update([])
+    assert forecast.remaining_s(plan, 300, 1_000) == pytest.approx(without.remaining_s(plan, 300, 1_000))

@@ -54,7 +54,7 @@ def made(root: Path, **other: Any) -> RunFolder:
     }
     write_json(folder.sessions, {"sessions": [entry | {"end": "done"}]})
     notes = [{"share": 0.1, "step": 1, "elapsed_s": 20.0, "remaining_s": 80.0}]
-    notes.append({"share": 0.25, "step": 2, "elapsed_s": 111.0, "remaining_s": 80.0})
+    notes.append({"share": 0.25, "step": 2, "elapsed_s": 109.9996, "remaining_s": 80.0})
     write_json(folder.timing, {"phases": PHASES, "reforecasts": notes})
     return folder
 
@@ -70,7 +70,7 @@ def test_a_complete_run_says_what_was_foretold_and_what_came(tmp_path):
         24_000,
         45.0,
         50.5,
-        {"rollout": (55.0, 60.0)},
+        {"rollout": (55.0, 60.0), "update": (1.0, 0.0)},
         (Ahead(0.1, 80.0, 90.0),),
     )
 
@@ -83,10 +83,12 @@ def test_a_complete_run_says_what_was_foretold_and_what_came(tmp_path):
         {"forecast": None},
         {"status": "stopped"},
         {"sessions": 2},
+        {"quick_test": True},
+        {"scalings": [{"before": 24_000, "after": 20_000}, {"before": 20_000, "after": 24_000}]},
     ],
 )
 def test_a_run_that_is_not_the_one_forecast_teaches_nothing(tmp_path, other):
-    """Reduced under pressure, forecast for another total or not at all, stopped, or resumed: no pair."""
+    """Reduced, if for a while, forecast for another total or not at all, stopped, resumed, a quick test: no pair."""
     assert pair_of_run(made(tmp_path / "run", **other)) is None
     with pytest.raises(UsageError, match="says nothing about a forecast"):
         history_answer(str(tmp_path / "run"))

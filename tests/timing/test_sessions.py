@@ -2,7 +2,7 @@ import pytest
 
 from kit.harness.clock import ManualClock
 from kit.timing.phases import PhaseTimer
-from kit.timing.sessions import summed
+from kit.timing.sessions import summed, summed_nesting
 
 
 def rows_of(phase: str, seconds: float, count: float) -> list[dict[str, float | str]]:
@@ -34,3 +34,27 @@ def test_what_is_no_row_is_refused():
     """A file that someone edited is not added to silently."""
     with pytest.raises(KeyError):
         summed([{"name": "rollout"}])
+    with pytest.raises(KeyError):
+        summed_nesting([{"name": "rollout"}])
+
+
+def nesting_of(*visits: tuple[str, str, float]) -> list[dict[str, float | str]]:
+    """The nestings of a session in which each (inside, name) was visited once, for so many seconds."""
+    clock = ManualClock()
+    timer = PhaseTimer(clock, "setup")
+    for inside, name, seconds in visits:
+        with timer.phase(inside), timer.phase(name, 2):
+            clock.advance(seconds)
+    return [row for row in timer.nesting() if row["inside"] != "setup"]
+
+
+def test_nestings_of_sessions_add_up_pair_by_pair():
+    """The same phase inside two others is two rows; a pair that a later session has too is one."""
+    first = nesting_of(("rollout", "export", 3.0), ("evaluate", "export", 1.0))
+    second = nesting_of(("rollout", "export", 0.5), ("rollout", "checkpoint", 2.0))
+    assert summed_nesting(first, second) == [
+        {"name": "export", "inside": "rollout", "visits": 2, "count": 4, "total_s": 3.5},
+        {"name": "export", "inside": "evaluate", "visits": 1, "count": 2, "total_s": 1.0},
+        {"name": "checkpoint", "inside": "rollout", "visits": 1, "count": 2, "total_s": 2.0},
+    ]
+    assert summed_nesting([], first) == first

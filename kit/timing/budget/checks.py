@@ -13,6 +13,7 @@ from kit.timing.budget.figures import Figures
 from kit.timing.budget.findings import ASSUMED, CONTRADICTION, OPEN, Case, Check, Finding, apart
 from kit.timing.budget.memory_checks import memory, training_memory
 from kit.timing.budget.plan_file import PlanFile, Stage
+from kit.timing.budget.processor import names
 from kit.timing.budget.quantity import plain
 from kit.timing.budget.show import show, show_figure
 from kit.timing.budget.totals import Total
@@ -61,7 +62,7 @@ def measurements(case: Case) -> Iterator[Finding]:
         for field in stage.fields:
             figure = case.figures[f"{stage.name}.{field}"]
             machine = figure.entry.machine
-            if figure.mark == MEASURED and machine and not any(_names(machine, card) for card in stage.cards):
+            if figure.mark == MEASURED and machine and not any(names(machine, card) for card in stage.cards):
                 text = f"Measured on {machine}, which is none of {', '.join(stage.cards)}."
                 yield case.finding(CONTRADICTION, "measurements", figure.entry.name, text)
         yield from _probe_batch(case, stage)
@@ -93,12 +94,6 @@ def unknowns(case: Case) -> Iterator[Finding]:
         if figure.quantity is None:
             what = figure.entry.field.meaning if figure.entry.field else "a shared figure"
             yield case.finding(OPEN, "unknowns", name, f"No value is given ({what}).")
-
-
-def _names(machine: str, card: str) -> bool:
-    """Whether the machine's description names the card, its memory aside: 'NVIDIA A100-SXM4-40GB' names 'A100 40GB'."""
-    words = [word for word in card.lower().split() if not word.endswith(("gb", "gib"))]
-    return all(word in machine.lower() for word in words)
 
 
 CHECKS: tuple[Check, ...] = (

@@ -9,6 +9,8 @@ from typing import Any
 
 from kit.errors import UsageError
 from kit.timing.budget.budget import Budget
+from kit.timing.budget.plan_file import read_plan
+from kit.timing.budget.processor import why_not_measured
 from kit.timing.budget.record import record_all
 from kit.timing.budget.yaml_file import read_text
 
@@ -36,7 +38,7 @@ def record_probe(path: Path, probe: Mapping[str, Any], *, stage: str = "", name:
     ``step_s`` becomes the step time, ``samples_per_s`` the rate. ``device_peak_bytes`` becomes the memory of each GPU
     and ``peak_bytes`` that of the host; a probe that does not speak of the device at all means the GPU by
     ``peak_bytes``. Where ``device_peak_bytes`` is null there was no GPU, and its memory stays an estimate. Other keys
-    are of no concern here.
+    are of no concern here. A probe of a CPU is recorded only where the first card of the stage is one.
 
     Args:
         path: the budget file.
@@ -45,12 +47,15 @@ def record_probe(path: Path, probe: Mapping[str, Any], *, stage: str = "", name:
         name: what to call the result in messages: its file.
 
     Raises:
-        UsageError: something is missing or no positive number; names it.
+        UsageError: something is missing or no positive number, or it was taken on a CPU; names it.
     """
     words = {key: _text(probe, key, name) for key in ("machine", "date")}
     values = {field: _shown(field, number) for field, number in _numbers(probe, name).items()}
     if not values:
         raise UsageError(f"{name} measured nothing: it has none of {', '.join(MEASURED_KEYS)}.")
+    against = why_not_recorded(path, probe, stage=stage, name=name)
+    if against:
+        raise UsageError(f"{name}: {against}")
     return record_all(
         path,
         stage or _text(probe, "stage", name),
@@ -59,6 +64,17 @@ def record_probe(path: Path, probe: Mapping[str, Any], *, stage: str = "", name:
         date=words["date"],
         machine=words["machine"],
     )
+
+
+def why_not_recorded(path: Path, probe: Mapping[str, Any], *, stage: str = "", name: str = "probe") -> str:
+    """Return why ``record_probe`` would refuse a probe for what it computed on; empty where it would not.
+
+    Raises:
+        UsageError: the budget cannot be read, or nobody says which stage.
+    """
+    named = stage or _text(probe, "stage", name)
+    stages = read_plan(path).stages
+    return why_not_measured(stages[named], probe) if named in stages else ""
 
 
 def _numbers(probe: Mapping[str, Any], name: str) -> dict[str, float]:

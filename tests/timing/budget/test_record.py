@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from kit.errors import UsageError
-from kit.timing.budget import parse_budget, read_budget, read_probe, record, record_probe
+from kit.timing.budget import parse_budget, read_budget, read_probe, record, record_probe, why_not_recorded
 from kit.timing.budget.fields import STAGE_FIELDS
 from tests.timing.budget.made import SHIPPED, SMALL, changed
 
@@ -184,11 +184,56 @@ def test_what_was_there_before_is_that_before_the_whole_probe(tmp_path):
     )
 
 
-def test_a_probe_without_a_gpu_says_nothing_of_its_memory(small):
-    """Memory of the process is that of the host; a null for the device leaves vram an estimate."""
-    budget = record_probe(small, PROBE | {"device_peak_bytes": None})
-    assert budget.figures["sft.vram"].mark == "estimated"
+HERE = {"machine": "linux-x86_64-2cores-gpu:none"}
+ON_CPU = [
+    {"device": "cpu"},
+    HERE,
+    {"device_peak_bytes": None},
+    {"device": "cpu", **HERE, "device_peak_bytes": None},
+]
+CPU_CARD = (("A100 40GB: {memory: 40 GB", "CPU: {memory: 40 GB"), ("gpu: A100 40GB", "gpu: CPU"))
+
+
+@pytest.mark.parametrize("words", ON_CPU)
+def test_a_probe_of_a_cpu_is_no_measurement_of_gpu_hours(small, words):
+    """Whichever of its words says so: refused with the machine and the cards that are wanted, the file as it was."""
+    machine = words.get("machine", PROBE["machine"])
+    with pytest.raises(
+        UsageError, match=rf"probe.json: The probe ran on a CPU \({machine}\).*'sft' .* A100 40GB"
+    ):
+        record_probe(small, PROBE | words, name="probe.json")
+    assert small.read_text() == SMALL
+    assert "make no GPU-hours" in why_not_recorded(small, PROBE | words)
+
+
+@pytest.mark.parametrize("words", ON_CPU)
+def test_a_stage_that_is_planned_on_a_cpu_takes_a_probe_of_one(small, words):
+    """Its first card is a CPU; memory of the process is the host's, vram stays an estimate, nothing contradicts."""
+    small.write_text(changed(*CPU_CARD))
+    assert why_not_recorded(small, PROBE | HERE | words) == ""
+    budget = record_probe(small, PROBE | HERE | words | {"device_peak_bytes": None})
+    assert (budget.figures["sft.vram"].mark, budget.figures["sft.step_time"].mark) == (
+        "estimated",
+        "measured",
+    )
     assert budget.figures["sft.ram"].quantity.in_unit("GB") == (28.4, 28.4)
+    assert [one for one in budget.findings if one.check == "measurements"] == []
+
+
+def test_a_cpu_among_other_cards_is_not_the_one_that_is_charged(small):
+    """Only the first card counts: its price is that of the hours."""
+    cards = "A100 40GB: {memory: 40 GB, price: 2 USD/GPU-h}"
+    both = (cards, f"{cards}\n  CPU: {{memory: 40 GB, price: 0 USD/GPU-h}}")
+    small.write_text(changed(both, ("gpu: A100 40GB", "gpu: [A100 40GB, CPU]")))
+    assert why_not_recorded(small, PROBE | HERE)
+
+
+def test_a_probe_that_names_its_gpu_is_taken_at_its_word(small):
+    """The device decides before the machine, which knows only what was in use when it was asked."""
+    budget = record_probe(
+        small, PROBE | HERE | {"device": "NVIDIA A100-SXM4-40GB", "device_peak_bytes": 31e9}
+    )
+    assert budget.figures["sft.step_time"].mark == "measured"
 
 
 def test_a_probe_with_a_gpu_gives_both_memories(small):
