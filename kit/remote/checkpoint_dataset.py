@@ -42,7 +42,12 @@ def send(client: KaggleClient, ref: KernelRef, run_dir: Path, folder: Path, step
     _lay_out(folder, run_dir / ARCHIVE, name)
     exists = client.dataset_status(name) is not None
     before = wait_until_ready(client, name, 0) if exists else 0
-    client.save_dataset(folder, f"step {step}", exists=exists)
+    try:
+        client.save_dataset(folder, f"step {step}", exists=exists)
+    except RemoteError:
+        # A moment ago there was none: this call made it, and its answer was lost; made again its name is in use.
+        if exists or client.dataset_status(name) is None:
+            raise
     return before
 
 

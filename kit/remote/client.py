@@ -166,20 +166,7 @@ class KaggleClient:
         words = ["datasets", "create", "-p", str(folder)]
         if exists:  # older versions would fill the account's storage with checkpoints that nobody needs
             words = ["datasets", "version", "-p", str(folder), "-m", notes, "--delete-old-versions"]
-
-        def once() -> CliReply:
-            try:
-                return self._call(
-                    *words, what="The dataset", retry=False, asks=False, timeout_s=UPLOAD_TIMEOUT_S
-                )
-            except PassingError as error:
-                # The answer was lost: made once more it would be refused, since its name is taken.
-                if exists or error.sure or self.dataset_status(name) is None:
-                    raise
-                return CliReply(0, "Dataset is being created", "")
-
-        name = str(json.loads((folder / "dataset-metadata.json").read_text(encoding="utf-8"))["id"])
-        reply = self.backoff.retry(once, "The dataset")
+        reply = self._call(*words, what="The dataset", asks=False, timeout_s=UPLOAD_TIMEOUT_S)
         fault = _NO_UPLOAD.search(reply.out)
         if fault or not _DATASET_MADE.search(reply.out):
             raise RemoteError(f"The dataset was not saved: {fault[1] if fault else reply.last_line}")

@@ -178,3 +178,28 @@ def test_a_source_of_the_users_own_that_kaggle_drops_ends_the_call(loopback, ord
     state = json.loads((order.out.with_name("run.chain") / "chain.json").read_text())
     assert [one["stage"] for one in state["sessions"]] == ["pushed"]
     assert len(files_of(order.out)) == 0 if order.out.exists() else True
+
+
+def test_a_dataset_whose_answer_is_lost_is_there(loopback, order, plans):
+    """Made again its name is in use, which is no failure."""
+    loopback.machine.plan(plans["killed"], plans["complete"])
+    loopback.server.misbehave.lose_answer(times=1, call="CreateDataset")
+    assert run(loopback, order)["status"] == "complete"
+    assert len(paid(loopback)) == 2
+
+
+def test_one_retry_is_enough_after_a_damaged_output(loopback, order, plans, monkeypatch):
+    """The session is given up, and the next one is pushed in the same call."""
+    loopback.machine.plan(plans["stopped"], plans["complete"])
+
+    def damaged(*_):
+        raise IntegrityError("It is damaged.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chain_home.Pull, "run", damaged)
+        with pytest.raises(IntegrityError):
+            run(loopback, order)
+        calls = []
+        patch.setattr(chain_home.Pull, "run", lambda one: calls.append(1) or damaged())
+        assert run(loopback, order, retry=True, max_sessions=1)["status"] == "stopped"
+    assert run(loopback, order)["status"] == "complete"

@@ -267,20 +267,8 @@ def test_a_stream_that_is_dead_is_left(loopback, ref):
     loopback.server.misbehave.hang(times=None, call="StreamLog")
     process = KaggleProcess(loopback.server.environ(loopback.home), Scrubber())
     assert list(process.lines("kernels", "logs", str(ref), "--follow", silent_s=2.0)) == []
-    assert list(process.lines("kernels", "logs", "no such thing at all", "--follow")) == []
-
-
-@pytest.mark.slow
-def test_a_dataset_whose_answer_is_lost_is_not_made_twice(loopback, tmp_path):
-    """Its name would be taken then; it is there."""
-    loopback.server.misbehave.lose_answer(times=1, call="CreateDataset")
-    name = f"{loopback.server.user}/walk-state"
-    facts = {"id": name, "title": "walk-state", "licenses": [{"name": "other"}]}
-    (tmp_path / "dataset").mkdir()
-    (tmp_path / "dataset" / "dataset-metadata.json").write_text(json.dumps(facts))
-    (tmp_path / "dataset" / "state.bin").write_bytes(b"one")
-    loopback.client().save_dataset(tmp_path / "dataset", "one", exists=False)
-    assert len(loopback.server.calls("CreateDataset")) == 1
+    loopback.server.misbehave.clear()
+    assert list(process.lines("kernels", "logs", f"{ref}-gone", "--follow", silent_s=20.0)) == []
 
 
 def test_a_version_that_is_not_told_is_none_but_refused_credentials_are_an_error(loopback):
