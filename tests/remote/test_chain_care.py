@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kit.errors import ConfigMismatchError, IntegrityError, RemoteError
+from kit.errors import ConfigMismatchError, IntegrityError, RemoteBusyError, RemoteError
 from kit.harness.verify import verify
+from kit.notebooks.launch import Launch
 from kit.remote import chain as chain_module
 from kit.remote import chain_home
 from kit.remote.chain import ChainOrder
@@ -203,3 +204,19 @@ def test_one_retry_is_enough_after_a_damaged_output(loopback, order, plans, monk
         patch.setattr(chain_home.Pull, "run", lambda one: calls.append(1) or damaged())
         assert run(loopback, order, retry=True, max_sessions=1)["status"] == "stopped"
     assert run(loopback, order)["status"] == "complete"
+
+
+def test_a_run_that_began_during_the_quick_test_is_seen(loopback, order, plans, monkeypatch):
+    """The quick test took its time; nothing is pushed beside what somebody began meanwhile."""
+    loopback.server.hold_queue()
+
+    def look(*_, **__):
+        request = {"slug": f"{loopback.server.user}/{SLUG}", "newTitle": SLUG, "text": "{}"}
+        loopback.server.kernels.save(loopback.server.user, {**request, "kernelType": "notebook"})
+
+    monkeypatch.setattr(chain_module, "look_before", look)
+    with pytest.raises(RemoteBusyError):
+        run(loopback, order, quick=Launch(order.kernel.notebook))
+    assert len(loopback.server.calls("SaveKernel")) == 0
+    loopback.server.release_queue()
+    loopback.server.wait(SLUG)
