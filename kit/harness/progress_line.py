@@ -13,8 +13,9 @@ from typing import TextIO
 from kit.harness.deadline import format_duration
 
 EVERY_S = 30.0
+BEGINS = "kit: step "
 _LINE = re.compile(
-    r"kit: step (?P<step>[0-9,]+) of (?P<total>[0-9,]+) \([0-9]+%\), (?P<phase>[^,\n]+)(?:, (?P<left>\S+) left)?"
+    rf"{BEGINS}(?P<step>[0-9,]+) of (?P<total>[0-9,]+) \([0-9]+%\), (?P<phase>[^,\n]+)(?:, (?P<left>\S+) left)?"
 )
 
 

@@ -23,6 +23,10 @@ def wait(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
+class GivenUpError(RemoteError):
+    """A failure that may be over later, and that was not over after all attempts."""
+
+
 class PassingError(RemoteError):
     """A failure that may be over in a moment: too many requests, a server's error, a broken connection.
 
@@ -57,7 +61,7 @@ class Backoff:
                 return act()
             except PassingError as error:
                 if attempt == self.tries:
-                    raise RemoteError(f"{error} Tried {self.tries} times.") from error
+                    raise GivenUpError(f"{error} Tried {self.tries} times.") from error
                 self.wait_after(attempt, error, what)
         raise AssertionError("unreachable")
 

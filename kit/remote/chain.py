@@ -25,7 +25,7 @@ from kit.remote.chain_home import Homecoming
 from kit.remote.chain_state import ChainFolder, ChainSession, ChainState, read_state, write_state
 from kit.remote.checkpoint_dataset import dataset_ref
 from kit.remote.client import KaggleClient
-from kit.remote.delivery import SETTLE_S, deliver, new_mark, put_mark, refuse_busy, was_taken
+from kit.remote.delivery import deliver, has_arrived, new_mark, put_mark, refuse_busy, was_taken
 from kit.remote.kernel import KernelOrder
 from kit.remote.kernel_ref import KernelRef
 from kit.remote.push import PushOrder, build, look_before, slug_for, wants_gpu
@@ -87,6 +87,7 @@ class Chain:
             owner, slug_for(order.kernel.notebook, order.kernel.slug), order.kernel.notebook.stem
         )
         self._state = ChainState({})
+        self._given_up = 0
 
     def run(self) -> dict[str, Any]:
         """Go on until the run is complete, a limit is reached, or a session brings nothing.
@@ -106,6 +107,8 @@ class Chain:
             self._state = read_state(self._folder.state, self._identity())
             if self._order.retry:
                 self._state.stopped = ""
+                last = self._state.last
+                self._given_up = last.number if last is not None and last.stage == "ended" else 0
             while not self._is_over():
                 self._go_on()
             return self._found()
@@ -122,7 +125,7 @@ class Chain:
         elif last.stage == "pushed":
             self._wait(last)
         else:
-            self._homecoming().take(last)
+            self._homecoming(last).take(last)
             last.stage = "taken"
             self._save()
 
@@ -153,10 +156,12 @@ class Chain:
     def _begin(self) -> None:
         """Push the next session: everything that can refuse comes before the intent, and the intent before the push."""
         state, order = self._state, self._order
-        refuse_busy(self._client, self._ref)
+        former = refuse_busy(self._client, self._ref)
         if not state.sessions and state.forecast is None:
             state.forecast = look_before(order.quick, order.kernel.session_limit_s, split=True)
             self._tell_cost()
+            if order.quick is not None:  # it took its time
+                refuse_busy(self._client, self._ref)
         resumes = state.home_step >= 0
         carry = state.carry if resumes else "none"
         kernel = replace(order.kernel, **self._sources(carry))
@@ -168,7 +173,13 @@ class Chain:
         mark = new_mark()
         put_mark(built.folder, mark)
         session = ChainSession(
-            len(state.sessions) + 1, mark, self._clock.wall(), max(0, state.home_step), carry, limit_s
+            len(state.sessions) + 1,
+            mark,
+            self._clock.wall(),
+            max(0, state.home_step),
+            carry,
+            limit_s,
+            former=former.state if former else "",
         )
         state.sessions.append(session)
         self._save()
@@ -217,10 +228,18 @@ class Chain:
         try:
             pushed = deliver(self._client, self._ref, self._folder.kernel, session.mark, session.limit_s)
         except SourcesError as error:
+            pushed, session.without_sources = error.pushed, True
+            if set(error.names) != {
+                self._carried(session)
+            }:  # it needs what nobody can hand over in another way
+                self._is_pushed(session, pushed.version, pushed.url)
+                raise
             # It runs without the run it should continue, and so ends at once: the next one gets it by a dataset.
             logger.warning("%s", error)
-            pushed, session.without_sources = error.pushed, True
         self._is_pushed(session, pushed.version, pushed.url)
+
+    def _carried(self, session: ChainSession) -> str:
+        return dataset_ref(self._ref) if session.carry == "dataset" else str(self._ref)
 
     def _is_pushed(self, session: ChainSession, version: int | None, url: str) -> None:
         session.stage, session.version, session.url = "pushed", version, url
@@ -229,30 +248,35 @@ class Chain:
 
     def _settle(self, session: ChainSession) -> None:
         """Find out whether an intended push was taken; where it was not, there is no such session."""
-        since_s = self._clock.wall() - session.intended_at_s
-        if not was_taken(self._client, self._ref, session.mark):
-            if since_s < SETTLE_S:
-                self._client.backoff.pause(SETTLE_S - max(0.0, since_s))
-            if not was_taken(self._client, self._ref, session.mark):
-                self._tell(f"session {session.number} was never pushed")
-                self._state.sessions.remove(session)
-                self._save()
-                return
+        client, ref, mark = self._client, self._ref, session.mark
+        # When the push was made is not known, only that it is not to be made any more: the time counts from now.
+        if not was_taken(client, ref, mark) and not has_arrived(client, ref, mark):
+            self._tell(f"session {session.number} was never pushed")
+            self._state.sessions.remove(session)
+            self._save()
+            return
         self._tell(f"session {session.number} had been pushed")
         self._is_pushed(session, None, f"https://www.kaggle.com/code/{self._ref}")
 
     def _wait(self, session: ChainSession) -> None:
         waiting = Waiting(self._client, self._order.every_s, self._tell, self._clock)
-        status = waiting.until_ended(self._ref, session.pushed_at_s)
+        status = waiting.until_ended(self._ref, session.pushed_at_s, session.former)
         session.stage, session.kernel_status, session.message = "ended", status.state, status.message
         self._save()
 
     # What is there
 
-    def _homecoming(self) -> Homecoming:
+    def _homecoming(self, session: ChainSession) -> Homecoming:
         order = self._order
         return Homecoming(
-            self._client, self._ref, self._folder, self._state, self._tell, order.by_dataset, order.retry
+            self._client,
+            self._ref,
+            self._folder,
+            self._state,
+            self._tell,
+            order.by_dataset,
+            session.number == self._given_up,
+            self._save,
         )
 
     def _identity(self) -> dict[str, Any]:

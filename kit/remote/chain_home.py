@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kit.errors import IntegrityError
-from kit.harness.deadline import HOUR_S
+from kit.errors import ConfigMismatchError, IntegrityError, RemoteError
+from kit.harness.config import refuse_other_config
+from kit.harness.deadline import DEFAULT_SESSION_S, HOUR_S
 from kit.harness.lock import FileLock
 from kit.harness.run_folder import RunFolder, move_aside
-from kit.harness.store import retire, sha256_file
+from kit.harness.store import discard, sha256_file
 from kit.harness.summary import COMPLETE, FAILED, read_json
 from kit.harness.verify import ARCHIVE
 from kit.remote.chain_state import ChainFolder, ChainSession, ChainState
-from kit.remote.checkpoint_dataset import dataset_ref, upload
+from kit.remote.checkpoint_dataset import dataset_ref, send, wait_until_ready
 from kit.remote.client import KaggleClient
-from kit.remote.delivery import METADATA
+from kit.remote.delivery import METADATA, was_taken
 from kit.remote.kernel_ref import KernelRef
 from kit.remote.log_text import log_lines
 from kit.remote.output_run import NothingLeftError
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Homecoming:
-    """Takes over from sessions that have ended; writes what it finds into ``state``, which the caller keeps.
+    """Takes over from sessions that have ended; writes what it finds into ``state``, and has it kept by ``save``.
 
     ``by_dataset`` hands over by a dataset even where a version could be attached; ``give_up`` goes on without an output
     that cannot be read, instead of trying again in the next call.
@@ -43,27 +44,48 @@ class Homecoming:
     tell: Callable[[str], object]
     by_dataset: bool = False
     give_up: bool = False
+    save: Callable[[], object] = lambda: None
 
     def take(self, session: ChainSession) -> None:
         """Bring home what a session left, and say where the next one gets it from.
 
         Raises:
             IntegrityError: what it left is damaged, and is not given up.
-            RemoteError: Kaggle refuses, or cannot be reached.
+            RemoteError: Kaggle refuses, or cannot be reached; or another version is in the session's place.
+            ConfigMismatchError: it left a run of other settings than the one at home.
             StorageError: the disk is full; what was at home is as it was.
         """
         state = self.state
-        session.gpu_hours = self._gpu_hours()
-        found = self._bring(session)
+        self._put_back()
+        found = self._bring(session) if self._is_its_own(session) else None
+        session.gpu_hours = self._gpu_hours(session)
         session.step = max(0, state.home_step) if found is None else int(found["step"])
         if found is not None:
             session.run_status, session.reason = str(found["status"]), str(found["reason"])
             state.total_timesteps = int(found["total_timesteps"] or 0)
             self._put_home(found, session)
-        state.complete = session.run_status == COMPLETE
+            self.save()
+        # A notebook that failed has not done what it does, even where its run is complete.
+        state.complete = session.run_status == COMPLETE and session.kernel_status != "ERROR"
         state.stopped = "" if state.complete else self._why_no_more(session, found is not None)
         if not state.complete:
             self._hand_over(session)
+
+    def _is_its_own(self, session: ChainSession) -> bool:
+        """Whether the newest version is that of the session; False where it is not, and the session is given up."""
+        if was_taken(self.client, self.ref, session.mark):
+            return True
+        text = (
+            f"The newest version of {self.ref} is not the one that session {session.number} of this chain pushed: "
+            "another was pushed since, or it was deleted."
+        )
+        if not self.give_up:
+            raise RemoteError(
+                f"{text} What that session left is not brought home. --retry gives it up and goes on from what is at "
+                "home; --fresh begins anew."
+            )
+        self.tell(f"{text} The session is given up.")
+        return False
 
     def _bring(self, session: ChainSession) -> dict[str, Any] | None:
         """Return what pulling found, in the incoming folder; None where nothing survived that could be continued."""
@@ -71,17 +93,32 @@ class Homecoming:
         shutil.rmtree(incoming, ignore_errors=True)
         try:
             try:
-                return Pull(self.client, PullOrder(self.ref, incoming)).run()
+                found = Pull(self.client, PullOrder(self.ref, incoming)).run()
             except IntegrityError as error:
                 logger.warning("Session %d: %s The loose files are tried.", session.number, error)
-                return Pull(self.client, PullOrder(self.ref, incoming, loose=True)).run()
+                found = Pull(self.client, PullOrder(self.ref, incoming, loose=True)).run()
+            self._refuse_other()
         except NothingLeftError as error:
             self.tell(f"session {session.number}: {error}")
-        except IntegrityError as error:
+        except (IntegrityError, ConfigMismatchError) as error:
             if not self.give_up:
                 raise
             self.tell(f"session {session.number}: {error} It is given up.")
+        else:
+            return found
         return None
+
+    def _refuse_other(self) -> None:
+        """Raise ConfigMismatchError where what came is of another configuration than the run at home."""
+        here, came = (read_json(path / "run.json") for path in (self.folder.out, self.folder.incoming))
+        hashes = here.get("config_hash"), came.get("config_hash")
+        if hashes[0] and hashes[0] != hashes[1]:
+            refuse_other_config(self.folder.out, here.get("config") or {}, came.get("config") or {})
+            raise ConfigMismatchError(
+                f"{self.folder.out} holds a run of another configuration than the one that came home. Nothing was "
+                "changed. --retry gives that one up; --fresh begins anew.",
+                {"config_hash": hashes},
+            )
 
     def _put_home(self, found: Mapping[str, Any], session: ChainSession) -> None:
         """Put what came in the place of the run at home, if it is further on."""
@@ -95,17 +132,31 @@ class Homecoming:
                 RunFolder(out).lock
             ).acquire().release()  # a run that goes on here is not moved from under it
             if _is_as_left(out, {state.home_sha256, sha256_file(incoming / ARCHIVE)}):
-                retire(out)
+                out.rename(self.folder.replaced)
             else:
                 logger.warning("The run that was in %s is now in %s.", out, move_aside(RunFolder(out)))
         incoming.rename(out)
         state.home_step, state.home_sha256 = step, sha256_file(out / ARCHIVE)
+        if self.folder.replaced.exists():
+            discard(self.folder.replaced)
+
+    def _put_back(self) -> None:
+        """Put the run back home that a chain which was killed had moved out of the way for a newer one."""
+        replaced = self.folder.replaced
+        if replaced.exists() and self.folder.out.exists():
+            discard(replaced)
+        elif replaced.exists():
+            replaced.rename(self.folder.out)
 
     def _why_no_more(self, session: ChainSession, brought_a_run: bool) -> str:
         """Return why another session would be paid for nothing; empty where it is worth it."""
         why = session.message or session.reason or "its log says why"
+        if session.run_status == COMPLETE:
+            return f"the run is complete, but the notebook of session {session.number} failed after it: {why}"
         # Without its source it could bring nothing; the next one gets the run by a dataset, once.
-        excused = session.without_sources and session.carry == "kernel"
+        excused = (session.without_sources and session.carry == "kernel") or (
+            self.give_up and not brought_a_run
+        )
         if not excused and not (brought_a_run and session.step > session.from_step):
             return f"session {session.number} brought nothing: {session.kernel_status} ({why})"
         before = self.state.sessions[-2] if len(self.state.sessions) > 1 else None
@@ -119,25 +170,42 @@ class Homecoming:
         state = self.state
         if state.home_step < 0:
             return
-        whole = session.kernel_status == "COMPLETE" and session.step == state.home_step
+        left_it = bool(session.run_status) and session.step == state.home_step
+        whole = session.kernel_status == "COMPLETE" and left_it
         if whole and not self.by_dataset and not session.without_sources:
             state.carry = "kernel"
             return
         if state.dataset_step != state.home_step:
-            name = dataset_ref(self.ref)
-            self.tell(f"session {session.number} left step {session.step:,}; uploading it as {name}")
-            state.dataset_version = upload(
-                self.client, self.ref, self.folder.out, self.folder.dataset, state.home_step
-            )
-            state.dataset_step = state.home_step
+            self._upload(session)
         state.carry = "dataset"
 
-    def _gpu_hours(self) -> float:
-        """Return what the newest session cost, by the last line of its log; 0 where it had no GPU."""
+    def _upload(self, session: ChainSession) -> None:
+        """Upload the run at home, once, and wait for that version alone."""
+        state, name = self.state, dataset_ref(self.ref)
+        if state.sent_step != state.home_step:
+            self.tell(f"session {session.number} left step {session.step:,}; uploading it as {name}")
+            state.sent_after = send(
+                self.client, self.ref, self.folder.out, self.folder.dataset, state.home_step
+            )
+            state.sent_step = state.home_step
+            self.save()
+            shutil.rmtree(self.folder.uploads, ignore_errors=True)
+        state.dataset_version = wait_until_ready(self.client, name, state.sent_after)
+        state.dataset_step = state.home_step
+
+    def _gpu_hours(self, session: ChainSession) -> float:
+        """Return what the newest session cost: by the last line of its log where it came to an end by itself.
+
+        One that hung until it was stopped said nothing of the hours since: it counts as long as it may have taken. So
+        does one without a log. 0 where it had no GPU.
+        """
         if not read_json(self.folder.kernel / METADATA).get("enable_gpu"):
             return 0.0
+        most_s = session.limit_s or DEFAULT_SESSION_S
+        if session.kernel_status not in ("COMPLETE", "ERROR"):
+            return most_s / HOUR_S
         lines = log_lines(self.client.output(self.ref).log)
-        return max((line.time_s for line in lines), default=0.0) / HOUR_S
+        return (max((line.time_s for line in lines), default=0.0) or most_s) / HOUR_S
 
 
 def _is_as_left(out: Path, sums: set[str]) -> bool:

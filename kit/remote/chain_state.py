@@ -24,6 +24,7 @@ Carry = Literal["none", "kernel", "dataset"]
 class ChainSession:
     """One session. Times are seconds since 1970; ``from_step`` is where it was to continue, ``step`` what it reached.
 
+    ``former`` is how the version before it ended, empty where there was none, None where that is not known.
     ``carry`` is how it got the run: not at all, as the output of the version before, or as a dataset. ``gpu_hours`` is
     what it cost, by its log.
     """
@@ -45,6 +46,7 @@ class ChainSession:
     step: int = 0
     gpu_hours: float = 0.0
     without_sources: bool = False
+    former: str | None = None
 
 
 @dataclass
@@ -53,7 +55,8 @@ class ChainState:
 
     ``identity`` is what decides results and place: another one is another chain. ``home_step`` is the step of the run
     at home (-1: there is none), ``home_sha256`` the archive that was put there. ``carry`` is where the next session
-    gets the run from. ``complete`` once the whole run is at home.
+    gets the run from; ``dataset_step`` is the step in the dataset that is ready, ``sent_step`` the one that was
+    uploaded last, as the version after ``sent_after``. ``complete`` once the whole run is at home.
     """
 
     identity: dict[str, Any]
@@ -63,6 +66,8 @@ class ChainState:
     carry: Carry = "none"
     dataset_step: int = -1
     dataset_version: int | None = None
+    sent_step: int = -1
+    sent_after: int = 0
     total_timesteps: int = 0
     complete: bool = False
     stopped: str = ""
@@ -109,6 +114,11 @@ class ChainFolder:
     def incoming(self) -> Path:
         """What comes home, before it takes its place."""
         return self.root / "incoming"
+
+    @property
+    def replaced(self) -> Path:
+        """The run that was at home, while what comes takes its place."""
+        return self.root / "replaced"
 
     @property
     def dataset(self) -> Path:

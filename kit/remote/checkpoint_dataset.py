@@ -10,11 +10,10 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
-from kit.errors import RemoteError
-from kit.harness.atomic import atomic_write
+from kit.errors import IntegrityError, RemoteError
+from kit.harness.atomic import atomic_write, storage_errors
 from kit.harness.verify import ARCHIVE
 from kit.remote.client import KaggleClient
 from kit.remote.kernel_ref import KernelRef
@@ -31,46 +30,58 @@ def dataset_ref(ref: KernelRef) -> str:
     return f"{ref.owner}/{ref.slug[: LONGEST - len(_ENDING)].rstrip('-')}{_ENDING}"
 
 
-def upload(client: KaggleClient, ref: KernelRef, run_dir: Path, folder: Path, step: int) -> int | None:
-    """Upload the archive of ``run_dir`` by ``folder``, wait until it can be attached, and return the version.
+def send(client: KaggleClient, ref: KernelRef, run_dir: Path, folder: Path, step: int) -> int:
+    """Upload the archive of ``run_dir`` by ``folder``, and return the version before it, 0 where there was none.
 
     Raises:
-        RemoteError: it was refused, or is not ready after twenty minutes.
+        RemoteError: it was refused.
+        IntegrityError: the run is not there any more.
+        StorageError: the disk is full.
     """
     name = dataset_ref(ref)
     _lay_out(folder, run_dir / ARCHIVE, name)
     exists = client.dataset_status(name) is not None
-    before = client.dataset_version(name) if exists else None
-    client.save_dataset(folder, f"step {step}", exists=exists)
-    return _wait_until_ready(client, name, before, client.backoff.pause)
+    before = wait_until_ready(client, name, 0) if exists else 0
+    try:
+        client.save_dataset(folder, f"step {step}", exists=exists)
+    except RemoteError:
+        # A moment ago there was none: this call made it, and its answer was lost; made again its name is in use.
+        if exists or client.dataset_status(name) is None:
+            raise
+    return before
 
 
 def _lay_out(folder: Path, archive: Path, name: str) -> None:
+    if not archive.is_file():
+        text = (
+            f"{archive} is gone: there is nothing to hand over. Put the run back, or begin anew with --fresh."
+        )
+        raise IntegrityError(text, [ARCHIVE])
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        os.link(archive, folder / ARCHIVE)
-    except OSError:  # a file system without links
-        shutil.copyfile(archive, folder / ARCHIVE)
+    with storage_errors(folder / ARCHIVE):
+        folder.mkdir(parents=True)
+        try:
+            os.link(archive, folder / ARCHIVE)
+        except OSError:  # a file system without links
+            shutil.copyfile(archive, folder / ARCHIVE)
     slug = name.partition("/")[2]
     facts = {"id": name, "title": slug, "licenses": [{"name": "other"}]}
     atomic_write(folder / METADATA, json.dumps(facts, indent=2) + "\n")
 
 
-def _wait_until_ready(
-    client: KaggleClient, name: str, before: int | None, pause: Callable[[float], object]
-) -> int | None:
-    """Wait until it is ready, and its version another than ``before``: a new one is processed behind the old one."""
+def wait_until_ready(client: KaggleClient, name: str, before: int) -> int:
+    """Wait until a version after ``before`` can be attached, and return it: it is processed behind the old one.
+
+    Raises:
+        RemoteError: it is not ready after twenty minutes.
+    """
     status: str | None = None
     for _ in range(READY_TRIES):
         status, version = client.dataset_status(name), client.dataset_version(name)
-        if (
-            status is not None
-            and READY.search(status)
-            and (before is None or version is None or version > before)
-        ):
+        # A version that is not told is none that is known to be new.
+        if status is not None and READY.search(status) and version is not None and version > before:
             return version
-        pause(READY_EVERY_S)
+        client.backoff.pause(READY_EVERY_S)
     raise RemoteError(
         f"The dataset {name} is not ready: {status or 'Kaggle does not know it'}. Call it again later."
     )

@@ -151,6 +151,8 @@ class KaggleClient:
                 "datasets", "status", ref, "--format", "json(current_version_number)", what=ref
             )
             number = json.loads(reply.out)["current_version_number"]
+        except CredentialsError:
+            raise
         except (RemoteError, ValueError, KeyError, TypeError):
             return None
         return number if isinstance(number, int) else None
@@ -172,7 +174,8 @@ class KaggleClient:
     # How
 
     def _http(self) -> Http:
-        return Http(self._environ, self._bearer(), self._scrub)
+        bearer = self._bearer()
+        return Http(self._environ, bearer, Scrubber([*self.credentials.secrets(), *bearer.secrets()]))
 
     def _bearer(self) -> Credentials:
         if self.credentials.kind != "login":
@@ -209,8 +212,3 @@ class KaggleClient:
         if not retry:
             return once()
         return self.backoff.retry(once, what)
-
-
-def is_unsure(error: RemoteError) -> bool:
-    """Whether a push that ended with this error may run all the same."""
-    return isinstance(error, PassingError) and not error.sure

@@ -88,10 +88,13 @@ def line_writer(path: str, tell: Callable[[str], object]) -> Iterator[Callable[[
         yield tell
         return
     target = Path(path)
-    with storage_errors(target), target.open("w", encoding="utf-8") as file:
+    with storage_errors(target):
+        file = target.open("w", encoding="utf-8")
+    with file:
 
         def both(line: str) -> None:
-            file.write(f"{line}\n")
+            with storage_errors(target):
+                file.write(f"{line}\n")
             tell(line)
 
         yield both

@@ -25,8 +25,9 @@ from kit.remote.kernel_ref import KernelRef
 from kit.remote.replies import AbsentError, KernelStatus, Pushed, SourcesError
 
 METADATA = "kernel-metadata.json"
-SETTLE_S = 30.0
-"""How long a push whose answer was lost may still take to arrive."""
+LOOKS, SETTLE_S = 4, 30.0
+"""A push whose answer was lost may still arrive, and Kaggle may deny a new kernel for a while: so often it is looked
+for, each time so long after the last, before anybody says that it was not taken."""
 _MARK = "kit push "
 
 
@@ -95,9 +96,18 @@ def was_taken(client: KaggleClient, ref: KernelRef, mark: str) -> bool:
         return False
 
 
-def _arrived(client: KaggleClient, ref: KernelRef, mark: str) -> bool:
-    client.backoff.pause(SETTLE_S)
-    return was_taken(client, ref, mark)
+def has_arrived(client: KaggleClient, ref: KernelRef, mark: str) -> bool:
+    """Whether a push with ``mark`` that was made until now is taken: looked for over two minutes, from now on.
+
+    Raises:
+        RemoteBusyError: it is not seen, but something runs there.
+    """
+    for _ in range(LOOKS):
+        client.backoff.pause(SETTLE_S)
+        if was_taken(client, ref, mark):
+            return True
+    refuse_busy(client, ref)
+    return False
 
 
 def deliver(client: KaggleClient, ref: KernelRef, folder: Path, mark: str, limit_s: float | None) -> Pushed:
@@ -111,20 +121,30 @@ def deliver(client: KaggleClient, ref: KernelRef, folder: Path, mark: str, limit
     """
     if mark not in code_file(folder).read_text(encoding="utf-8"):
         raise IntegrityError(f"{folder} does not carry the mark of this push.", [METADATA])
+    unsure = False
     for attempt in range(1, client.backoff.tries + 1):
         try:
             return client.push(folder, limit_s)
-        except (QuotaError, RemoteBusyError, CredentialsError, SourcesError):
+        except SourcesError:
             raise
-        except PassingError as error:
-            if not error.sure and _arrived(client, ref, mark):
+        except RemoteError as error:
+            again = isinstance(error, PassingError) and attempt < client.backoff.tries
+            if isinstance(error, PassingError) and again:
+                client.backoff.wait_after(attempt, error, "The push")
+            # Once one attempt may have been taken, it is looked for before every other, and before it is given up.
+            unsure = unsure or not _is_sure(error)
+            if unsure and has_arrived(client, ref, mark):
                 return Pushed(None, f"https://www.kaggle.com/code/{ref}")
-            if attempt == client.backoff.tries:
+            if again:
+                continue
+            if isinstance(error, PassingError):
                 raise RemoteError(f"{error} Nothing was pushed. Tried {attempt} times.") from error
-            client.backoff.wait_after(attempt, error, "The push")
-        except RemoteError:
-            # In words that are not known: it may have been taken all the same.
-            if _arrived(client, ref, mark):
-                return Pushed(None, f"https://www.kaggle.com/code/{ref}")
             raise
     raise AssertionError("unreachable")
+
+
+def _is_sure(error: RemoteError) -> bool:
+    """Whether nothing was pushed, for certain: words that are not known leave it open."""
+    return isinstance(error, (QuotaError, RemoteBusyError, CredentialsError)) or (
+        isinstance(error, PassingError) and error.sure
+    )

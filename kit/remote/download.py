@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kit.errors import RemoteError, StorageError
-from kit.harness.atomic import atomic_file
+from kit.harness.atomic import atomic_file, storage_errors
 from kit.harness.size import format_size
 from kit.remote.backoff import Backoff, PassingError
 from kit.remote.http import BROKEN, Http, retry_after
@@ -44,7 +44,8 @@ class Download:
             RemoteError: it cannot be had, or breaks off again and again without a byte more.
             StorageError: the disk has no room, or fails.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(path) as file:
             return _Transfer(self._http, file, address, name, self._progress).run(self._backoff)
 

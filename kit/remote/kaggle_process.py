@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from kit.remote.backoff import PassingError
 from kit.remote.scrub import Scrubber
 
 PR_SET_PDEATHSIG = 1
+SILENT_S = 300.0
 NOISE = ("Warning: Looks like you're using an outdated", "Warning: Your Kaggle API key is readable")
 """What the client says on stdout before an answer, whatever it was asked to leave out."""
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -53,7 +55,10 @@ class KaggleProcess:
         program: str = "kaggle",
     ) -> None:
         self._environ, self._scrub, self._temporary = environ, scrub, temporary
-        if importlib.util.find_spec(program) is None:
+        spec = importlib.util.find_spec(program)
+        if (
+            spec is None or spec.origin is None
+        ):  # a folder of that name, as this repository has one, is no package
             raise MissingDependencyError(
                 f"The Kaggle client is not installed: python -m pip install {program}."
             )
@@ -82,15 +87,18 @@ class KaggleProcess:
         out = [line for line in self._read(done.stdout).splitlines(True) if not line.startswith(NOISE)]
         return CliReply(done.returncode, "".join(out), self._read(done.stderr))
 
-    def lines(self, *arguments: str) -> Iterator[str]:
-        """Run it and yield its lines as they come; it is ended when nobody wants any more."""
+    def lines(self, *arguments: str, silent_s: float = SILENT_S) -> Iterator[str]:
+        """Run it and yield the lines of its stdout as they come.
+
+        It is ended when nobody wants any more, or when it was silent so long that its stream may be dead.
+        """
         with (
             tempfile.TemporaryDirectory(prefix="kit-kaggle-") as folder,
             subprocess.Popen(
                 [*self._words, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                stderr=subprocess.DEVNULL,  # what it says of itself is no line of the log
                 cwd=folder,
                 env=self._environment(folder) | {"PYTHONUNBUFFERED": "1"},
                 preexec_fn=_die_with_parent,
@@ -98,8 +106,8 @@ class KaggleProcess:
         ):
             assert process.stdout is not None
             try:
-                for data in process.stdout:
-                    line = self._read(data).rstrip("\n")
+                for data in _lines(process.stdout.fileno(), silent_s):
+                    line = self._read(data)
                     if not line.startswith(NOISE):
                         yield line
             finally:
@@ -107,11 +115,23 @@ class KaggleProcess:
 
     def _environment(self, folder: str) -> dict[str, str]:
         if self._temporary is not None:
-            self._temporary.mkdir(parents=True, exist_ok=True)
+            self._temporary.mkdir(parents=True, exist_ok=True, mode=0o700)  # upload addresses lie in it
         return {**self._environ, "TMPDIR": str(self._temporary or folder), "PYTHONIOENCODING": "utf-8"}
 
     def _read(self, data: bytes) -> str:
         return self._scrub(data.decode("utf-8", "replace"))
+
+
+def _lines(descriptor: int, silent_s: float) -> Iterator[bytes]:
+    left = b""
+    while select.select([descriptor], [], [], silent_s)[0]:
+        data = os.read(descriptor, 1 << 16)
+        if not data:
+            break
+        *whole, left = (left + data).split(b"\n")
+        yield from whole
+    if left:
+        yield left
 
 
 def _die_with_parent() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kit.harness.progress_line import Progress, read_progress
+from kit.harness.progress_line import BEGINS, Progress, read_progress
 from kit.remote.client import KaggleClient
 from kit.remote.kernel_ref import KernelRef
 from kit.remote.log_text import last_progress, log_lines
@@ -19,7 +19,6 @@ from kit.remote.replies import KernelStatus
 Tell = Callable[[str], object]
 ASK_AGAIN_S = 15.0
 """How long to wait before the stream of a kernel is asked for anew: it may be queued."""
-_GAVE_UP = ("Log stream connection ", "Cannot stream logs for kernel")
 
 
 def show_logs(client: KaggleClient, ref: KernelRef, tell: Tell, *, follow: bool = False) -> dict[str, Any]:
@@ -63,13 +62,12 @@ class _Followed:
         self._client, self._ref, self._tell = client, ref, tell
         self.shown = 0
         self.progress: Progress | None = None
+        self._begun = ""
 
     def run(self, status: KernelStatus) -> KernelStatus:
         """Tell the lines until the kernel has ended, and return how."""
         while True:
             for number, line in enumerate(self._client.follow(self._ref)):
-                if line.startswith(_GAVE_UP):
-                    break
                 if number >= self.shown:
                     self._show(line)
             status = self._client.status(self._ref)
@@ -79,5 +77,14 @@ class _Followed:
 
     def _show(self, line: str) -> None:
         self.shown += 1
-        self.progress = read_progress(line) or self.progress
+        self._read_progress(line)
         self._tell(line)
+
+    def _read_progress(self, line: str) -> None:
+        """Keep what a line says; the client ends a line where a record ends, so one may be in two pieces."""
+        alone, joined = read_progress(line), read_progress(self._begun + line) if self._begun else None
+        if joined is not None and (joined.left or read_progress(self._begun) is None):
+            alone = joined
+        self.progress = alone or self.progress
+        whole = alone is not None and alone.left
+        self._begun = line if line.startswith(BEGINS) and not whole else ""

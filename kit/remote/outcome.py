@@ -56,28 +56,32 @@ def run_of(client: KaggleClient, ref: KernelRef, listing: OutputListing) -> dict
         run = run_in(listing.files, ref.notebook, str(ref))
     except (RemoteError, UsageError):
         return {"run": None, "checkpoints": False}
-    return {"run": _summary(client, run, listing), "checkpoints": run.archived or run.step >= 0}
+    return {"run": _summary(client, ref, run, listing), "checkpoints": run.archived or run.step >= 0}
 
 
-def _summary(client: KaggleClient, run: OutputRun, listing: OutputListing) -> dict[str, Any] | None:
+def _summary(
+    client: KaggleClient, ref: KernelRef, run: OutputRun, listing: OutputListing
+) -> dict[str, Any] | None:
     if SUMMARY not in run.names:
         return None
     with tempfile.TemporaryDirectory(prefix="kit-kaggle-") as folder:
         path = Path(folder) / SUMMARY
         name = run.name(SUMMARY)
-        client.downloads().to(path, lambda _: listing.files[name], name)
+
+        def address(anew: bool) -> str:
+            if anew:
+                listing.files.update(client.output(ref).files)
+            return listing.files[name]
+
+        client.downloads().to(path, address, name)
         return read_json(path) or None
 
 
 def exit_code_of_run(found: Mapping[str, Any]) -> int:
-    """Return the exit code of a run that came home: 0 complete, 4 can be continued, 6 ended by the hard deadline."""
+    """Return the exit code of what came home: 5 where no checkpoint verifies, else as ``exit_code``."""
     if not found["ok"]:
         return 5
-    if found["reason"] == STOP_HARD:
-        return 6
-    if found["kernel_status"] == "CANCEL_ACKNOWLEDGED" and found["resumable"]:
-        return 4
-    return {COMPLETE: 0, STOPPED: 4}.get(str(found["status"]), 1)
+    return exit_code(found["kernel_status"], found, continuable=bool(found["resumable"]))
 
 
 def exit_code_of_state(state: State) -> int:
@@ -85,18 +89,27 @@ def exit_code_of_state(state: State) -> int:
     return 4 if KernelStatus(state).under_way else 0 if state == "COMPLETE" else 1
 
 
-def exit_code_of(found: dict[str, Any]) -> int:
-    """Return the exit code: 0 complete, 4 runs or can be continued, 6 ended by the hard deadline, 1 failed."""
-    status = KernelStatus(found["kernel_status"])
-    run = found.get("run") or {}
-    if status.under_way:
+def exit_code_of(found: Mapping[str, Any]) -> int:
+    """Return the exit code of what ``kernel_outcome`` found."""
+    return exit_code(
+        found["kernel_status"], found.get("run") or {}, continuable=bool(found.get("checkpoints"))
+    )
+
+
+def exit_code(state: State, run: Mapping[str, Any], *, continuable: bool) -> int:
+    """Return 0 complete, 4 runs or can be continued, 6 ended by the hard deadline, 1 failed.
+
+    A notebook that failed has failed, even where its run (``status``, ``reason``; empty where it kept none) is
+    complete.
+    """
+    if KernelStatus(state).under_way:
         return 4
-    if run.get("reason") == STOP_HARD and status.state in ("COMPLETE", "ERROR"):
+    if run.get("reason") == STOP_HARD and state in ("COMPLETE", "ERROR"):
         return 6
-    if status.state == "COMPLETE":
-        if not run:
-            return 0  # a notebook that keeps no run has done what it does
-        return {COMPLETE: 0, STOPPED: 4}.get(str(run.get("status")), 1)
-    if status.state == "CANCEL_ACKNOWLEDGED":
-        return 4 if found.get("checkpoints") else 1
+    status = run.get("status")
+    if state == "CANCEL_ACKNOWLEDGED":
+        return 0 if status == COMPLETE else 4 if continuable else 1
+    if state == "COMPLETE":
+        # A notebook that keeps no run has done what it does.
+        return {COMPLETE: 0, STOPPED: 4}.get(str(status), 1) if run else 0
     return 1

@@ -14,7 +14,7 @@ from kit.remote.kernel_ref import KernelRef
 logger = logging.getLogger(__name__)
 
 METHOD = "kernels.KernelsApiService/ListKernelSessionOutput"
-PAGE = 500
+PAGE = 200
 MOST_FILES = 100_000
 Post = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import glob
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from kit.harness.run_folder import RunFolder, move_aside
 from kit.harness.store import discard, is_stale, sha256_file
 from kit.harness.summary import read_json
 from kit.harness.unpack import read_sums
-from kit.harness.verify import ARCHIVE
+from kit.harness.verify import ARCHIVE, CHECKPOINTS, ROWS, verify
 from kit.notebooks.package import package_run
 from kit.notebooks.unpack import command_to_continue, unpack_run
 from kit.remote.client import KaggleClient
@@ -37,6 +37,8 @@ from kit.remote.replies import KernelStatus
 
 logger = logging.getLogger(__name__)
 
+OLDER = "older"
+NEEDED = frozenset({"run.json", *ROWS})
 KERNEL_LOG = "kaggle.log"
 Progress = Callable[[int], object]
 
@@ -62,6 +64,7 @@ class Pull:
         self._downloads = client.downloads(progress)
         self._listing = OutputListing()
         self._bytes = 0
+        self._unpacking: dict[str, Any] = {}
 
     def run(self) -> dict[str, Any]:
         """Bring it home.
@@ -91,7 +94,7 @@ class Pull:
             raise NothingLeftError(f"{error} Kaggle says {status.state}{why}.") from None
         if self._is_here(run):
             return self._unchanged(status)
-        self._refuse_occupied()
+        self.refuse_occupied()
         return self._bring(run, status)
 
     def _is_here(self, run: OutputRun) -> bool:
@@ -109,7 +112,8 @@ class Pull:
         checkpoints = _checkpoints(out)
         return self._found(status, {"source": "unchanged", "files": 0, "continue_with": ""}, checkpoints)
 
-    def _refuse_occupied(self) -> None:
+    def refuse_occupied(self) -> None:
+        """Raise UsageError where the folder holds something that is not to be moved; a kernel is not asked for."""
         out = self._order.out
         if out.exists() and not out.is_dir():
             raise UsageError(f"{out} is a file; --out is a folder.")
@@ -129,7 +133,7 @@ class Pull:
         with self._workplace() as work:
             made = work / "run"
             found = self._from_archive(run, made) if run.archived and not self._order.loose else None
-            found = found or self._from_files(run, made)
+            found = found or self._from_later_files(run, made)
             self._keep_log(made)
             checkpoints = _checkpoints(made)
             with storage_errors(out):
@@ -144,13 +148,13 @@ class Pull:
 
     def _from_archive(self, run: OutputRun, made: Path) -> dict[str, Any] | None:
         """Return what unpacking found; None where the loose files are of a later step than the archive's."""
-        archive = made.with_name(ARCHIVE)
         try:
             found = self._unpacked(run, made)
         except IntegrityError as error:
             # A byte may have changed on the way; a second copy with the same fault is the fault of what lies there.
             logger.warning("The archive does not verify, it is downloaded again: %s", error)
             found = self._unpacked(run, made)
+        self._unpacking = found
         newest = max((int(one["name"].partition("-")[2]) for one in found["checkpoints"]), default=-1)
         if run.step > newest:
             logger.warning(
@@ -159,9 +163,11 @@ class Pull:
                 f"{newest:,}",
                 f"{run.step:,}",
             )
-            shutil.rmtree(made)
-            archive.unlink()
+            made.rename(made.with_name(OLDER))
             return None
+        return self._with_its_archive(made, found)
+
+    def _with_its_archive(self, made: Path, found: dict[str, Any]) -> dict[str, Any]:
         for name in (ARCHIVE, SUM):
             if made.with_name(name).is_file():
                 made.with_name(name).rename(made / name)
@@ -172,6 +178,19 @@ class Pull:
             if name in run.names:
                 self._fetch(run, name, made.with_name(name))
         return unpack_run(made.with_name(ARCHIVE), made)
+
+    def _from_later_files(self, run: OutputRun, made: Path) -> dict[str, Any]:
+        """Bring the loose files; where they are damaged, the archive that was verified before, of an older step."""
+        older = made.with_name(OLDER)
+        try:
+            return self._from_files(run, made)
+        except IntegrityError as error:
+            if not older.is_dir():
+                raise
+            logger.warning("%s The archive of the older step is taken.", error)
+        shutil.rmtree(made)
+        older.rename(made)
+        return self._with_its_archive(made, self._unpacking)
 
     def _from_files(self, run: OutputRun, made: Path) -> dict[str, Any]:
         """Bring the loose files and make the archive of them here."""
@@ -186,13 +205,28 @@ class Pull:
             )
         for name in names:
             self._fetch(run, name, made / name)
-        if not any(one["fault"] is None for one in _checkpoints(made)):
-            why = f"{self._order.ref} left no checkpoint that verifies. Nothing was kept."
-            raise IntegrityError(why, ["checkpoints"])
+        # A byte may have changed on the way; a second copy with the same fault is the fault of what lies there.
+        for name in _files_at_fault(made, names):
+            logger.warning("%s does not verify, it is downloaded again.", name)
+            self._fetch(run, name, made / name)
+        self._refuse_damaged(made)
         package_run(made)
         facts = read_json(made / "run.json")
         command = command_to_continue(str(facts.get("notebook") or "run"), facts, made)
         return {"source": "files", "files": len(names), "continue_with": command}
+
+    def _refuse_damaged(self, made: Path) -> None:
+        """Raise IntegrityError where no checkpoint is sound, or what a run needs is damaged; say what has no sum."""
+        report = verify(made)
+        bad = [name for name in report.bad if name in NEEDED]
+        if bad:
+            why = f"{self._order.ref} left {bad[0]} damaged: {report.reasons[bad[0]]}. Nothing was kept."
+            raise IntegrityError(why, bad)
+        if not any(one["fault"] is None for one in _checkpoints(made)):
+            why = f"{self._order.ref} left no checkpoint that verifies. Nothing was kept."
+            raise IntegrityError(why, [CHECKPOINTS])
+        for note in (*report.notes, *(f"{name} {why}" for name, why in report.reasons.items())):
+            logger.warning("%s", note)
 
     def _found(
         self, status: KernelStatus, found: dict[str, Any], checkpoints: list[dict[str, Any]]
@@ -251,6 +285,16 @@ class Pull:
                 yield work
             finally:
                 shutil.rmtree(work, ignore_errors=True)
+
+
+def _files_at_fault(made: Path, names: Iterable[str]) -> list[str]:
+    """Return the files that do not verify; of a checkpoint, all of them."""
+    bad = {_within(name) for name in verify(made).bad}
+    return [name for name in names if _within(name) in bad]
+
+
+def _within(name: str) -> str:
+    return "/".join(name.split("/")[:2]) if name.startswith(f"{CHECKPOINTS}/") else name
 
 
 def _checkpoints(folder: Path) -> list[dict[str, Any]]:

@@ -137,6 +137,7 @@ class Push:
     ):
         self._client, self._order, self._tell, self._clock = client, order, tell, clock
         self.ref = KernelRef("", "")
+        self.former: str | None = None
 
     def run(self) -> dict[str, Any]:
         """Check, build, and push.
@@ -155,7 +156,8 @@ class Push:
         order = replace(self._order, kernel=kernel)
         built = build(order)
         self.ref = ref_of(order, built)
-        refuse_busy(self._client, self.ref)
+        before = refuse_busy(self._client, self.ref)
+        self.former = before.state if before else ""
         forecast = look_before(order.quick, kernel.session_limit_s)
         cost = self._cost(forecast, gpu=wants_gpu(kernel))
         self._tell(cost_text(cost, forecast))
@@ -197,6 +199,7 @@ def push_and_wait(
     push: Push, client: KaggleClient, out: Path, *, tell: Tell, fresh: bool, every_s: float = EVERY_S
 ) -> dict[str, Any]:
     """Push, wait until the kernel has ended, and bring its run home; returns what push and pull found."""
+    Pull(client, PullOrder(push.ref, out, fresh=fresh)).refuse_occupied()  # hours later it would be too late
     pushed = push.run()
-    Waiting(client, every_s, tell).until_ended(push.ref, pushed["pushed_at_s"])
+    Waiting(client, every_s, tell).until_ended(push.ref, pushed["pushed_at_s"], push.former)
     return {**pushed, **Pull(client, PullOrder(push.ref, out, fresh=fresh)).run()}

@@ -25,18 +25,25 @@ _MESSAGE = re.compile(r'^Failure message: "(.*)"$', re.MULTILINE | re.DOTALL)
 _PUSHED = re.compile(r"Kernel version (?:(\d+) )?successfully pushed\.\s+Please check progress at (\S+)")
 _REFUSED = re.compile(r"^Kernel push error: (.*)", re.MULTILINE | re.DOTALL)
 _NOT_ADDED = re.compile(r"The following are not valid (dataset|kernel|competition) sources.*?: (\[.*\])")
-_TOO_MANY = re.compile(r"\b429\b|too many requests|rate.?limit", re.IGNORECASE)
+_CODE = r"\b(?:HTTP )?(?:{0}) (?:Client|Server) Error|\bHTTP[ /]?(?:{0})\b"
+"""A status as the client's library writes it: a number that stands anywhere else is part of a name."""
+_TOO_MANY = re.compile(rf"{_CODE.format('429')}|too many requests|rate.?limit", re.IGNORECASE)
 _SERVER = re.compile(
-    r"\b50[0234]\b|internal (server )?error|bad gateway|service unavailable|temporarily|try again"
-    r"|timed? ?out|connection (aborted|reset|refused|error|broken)|max retries exceeded|remotedisconnected"
-    r"|remote end closed|incompleteread|name resolution|proxyerror|failed to establish",
+    rf"{_CODE.format('50[0234]')}|too many 50[0234] error|internal (server )?error|bad gateway|service unavailable"
+    r"|temporarily|try again|timed? ?out|connection (aborted|reset|refused|error|broken)|max retries exceeded"
+    r"|remotedisconnected|remote end closed|incompleteread|name resolution|proxyerror|failed to establish",
     re.IGNORECASE,
 )
-_NOBODY = re.compile(r"\b401\b|unauthori[sz]ed|authentication required|unauthenticated", re.IGNORECASE)
+_NOBODY = re.compile(
+    rf"{_CODE.format('401')}|unauthori[sz]ed|authentication required|unauthenticated", re.IGNORECASE
+)
 _ABSENT = re.compile(
-    r"\b(403|404)\b|permission .* was denied|(?<!file )not found|cannot access kernel", re.IGNORECASE
+    rf"{_CODE.format('403|404')}|permission .* was denied|(?<!file )not found|cannot access kernel",
+    re.IGNORECASE,
 )
 _NO_QUOTA = re.compile(r"quota|weekly .*limit", re.IGNORECASE)
+_NAMES = re.compile(r"\"[^\"]*\"|'[\w.\-]+'|[\w.\-]+(?:/[\w.\-]+)+")
+"""Titles, slugs and addresses: words in them say nothing of what went wrong."""
 _ALL_BUSY = re.compile(r"session count|maximum batch|concurrent|already running", re.IGNORECASE)
 
 
@@ -80,7 +87,10 @@ class AbsentError(RemoteError):
 
 
 class SourcesError(RemoteError):
-    """A push was taken, and runs, without some of the sources that it names; ``pushed`` is that push."""
+    """A push was taken, and runs, without some of the sources that it names.
+
+    ``pushed`` is that push, ``names`` are the sources.
+    """
 
     def __init__(self, pushed: Pushed, missing: list[str]) -> None:
         super().__init__(
@@ -88,6 +98,7 @@ class SourcesError(RemoteError):
             "it should continue from is not attached; stop it on its page."
         )
         self.pushed, self.missing = pushed, missing
+        self.names = [name for line in missing for name in re.findall(r"[\w.\-]+/[\w.\-]+", line)]
 
 
 def failure(reply: CliReply, credentials: Credentials, what: str, *, asks: bool = False) -> KitError:
@@ -96,20 +107,24 @@ def failure(reply: CliReply, credentials: Credentials, what: str, *, asks: bool 
     The client prints a server's message without its code, so words that are not known may be those of a passing
     failure; of a call that only ``asks`` they are taken for such, since asking again does no harm.
     """
-    said = f"{reply.out}\n{reply.err}"
     line = reply.last_line
-    if _NOBODY.search(said):
+    words = _without_names(line)
+    if _NOBODY.search(_without_names(f"{reply.out}\n{reply.err}")):
         return CredentialsError(credentials.refused())
-    if _TOO_MANY.search(line):
+    if _TOO_MANY.search(words):
         return PassingError(f"Kaggle was asked too often ({line}).")
-    if _SERVER.search(line):
+    if _SERVER.search(words):
         return PassingError(f"Kaggle cannot be reached, or has an error of its own ({line}).", sure=False)
-    if _ABSENT.search(line):
+    if _ABSENT.search(words):
         brief = line.partition(". ")[0].rstrip(".")  # the client goes on at length
         return AbsentError(f"{what}: Kaggle has no such thing, or not for these credentials ({brief}).")
     if asks:
         return PassingError(f"{what}: Kaggle does not answer ({line}).")
     return RemoteError(f"{what}: Kaggle refused ({line}).")
+
+
+def _without_names(said: str) -> str:
+    return _NAMES.sub("…", said)
 
 
 def read_push(reply: CliReply) -> Pushed:
@@ -125,13 +140,14 @@ def read_push(reply: CliReply) -> Pushed:
     refused = _REFUSED.search(reply.out)
     if refused:
         why = " ".join(refused[1].split())
-        if _TOO_MANY.search(why):
+        words = _without_names(why)
+        if _TOO_MANY.search(words):
             raise PassingError(f"Kaggle was asked too often ({why}).")
-        if _NO_QUOTA.search(why):
+        if _NO_QUOTA.search(words):
             raise QuotaError(
                 f"Kaggle did not take the push: {why} Nothing runs; `kaggle quota` shows what is left."
             )
-        if _ALL_BUSY.search(why):
+        if _ALL_BUSY.search(words):
             raise RemoteBusyError(
                 f"Kaggle did not take the push: {why} Nothing was pushed; other sessions must end first."
             )

@@ -13,7 +13,11 @@ _SHAPES = (
     re.compile(r"\bKGAT_[A-Za-z0-9]{8,}"),
     re.compile(r"(?i)(\"?(?:token|key|password|secret|authorization)\"?\s*[:=]\s*\"?)[^\s\",}&]{8,}"),
 )
-_SIGNED = re.compile(r"(https?://[^\s\"'?<>)]+)\?[^\s\"'<>)]+")
+_SIGNED = re.compile(
+    r"(?i)(https?://[^\s\"'?<>)]+)\?[^\s\"'<>)]+"
+    r"|(/[^\s\"'?<>)]*)\?[^\s\"'<>)]*(?:signature|credential|x-goog|x-amz|token|sig)[^\s\"'<>)]*"
+)
+_PASSWORD = re.compile(r"//[^\s/@\"'<>]+@")
 
 
 class Scrubber:
@@ -33,7 +37,8 @@ class Scrubber:
         """Return ``text`` without them."""
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
-        text = _SIGNED.sub(rf"\1?{HIDDEN}", text)
+        text = _SIGNED.sub(lambda found: f"{found[1] or found[2]}?{HIDDEN}", text)
+        text = _PASSWORD.sub(f"//{HIDDEN}@", text)
         text = _SHAPES[0].sub(rf"\1 {HIDDEN}", text)
         text = _SHAPES[1].sub(HIDDEN, text)
         return _SHAPES[2].sub(rf"\1{HIDDEN}", text)

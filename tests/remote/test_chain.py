@@ -16,6 +16,7 @@ from kit.errors import (
     RunLockedError,
     UsageError,
 )
+from kit.harness.clock import ManualClock
 from kit.harness.verify import verify
 from kit.remote import chain as chain_module
 from kit.remote.chain import Chain, ChainOrder
@@ -58,7 +59,7 @@ def notebook(tmp_path: Path) -> Path:
 def order(notebook: Path, tmp_path: Path) -> ChainOrder:
     """A chain without a quick test, which asks without waiting."""
     return ChainOrder(
-        KernelOrder(notebook, "", slug=SLUG, gpu=False), tmp_path / "there" / "run", every_s=0.05
+        KernelOrder(notebook, "", slug=SLUG, gpu=False), tmp_path / "there" / "run", every_s=15.0
     )
 
 
@@ -79,8 +80,14 @@ def plans(loopback: Loopback, runs: dict[str, Path]) -> dict[str, Plan]:
 
 def run(loopback: Loopback, order: ChainOrder, **how: Any) -> dict[str, Any]:
     """Call the chain once."""
-    values = {**vars(order), **how}
-    return Chain(loopback.client(), ChainOrder(**values)).run()
+    values, clock, client = {**vars(order), **how}, ManualClock(), loopback.client()
+
+    def pause(seconds: float) -> None:
+        clock.advance(seconds)
+        loopback.pause(seconds)
+
+    object.__setattr__(client.backoff, "pause", pause)
+    return Chain(client, ChainOrder(**values), clock=clock).run()
 
 
 def paid(loopback: Loopback) -> list[dict[str, Any]]:
@@ -115,7 +122,7 @@ def test_a_complete_chain_called_again_pays_for_nothing(loopback, order, plans):
     assert (found["status"], len(paid(loopback))) == ("complete", 1)
 
 
-POINTS = ["deliver", "after delivery", "until_ended", "take", "after taking", "upload", "after upload"]
+POINTS = ["deliver", "after delivery", "until_ended", "take", "after taking", "send", "after sending"]
 
 
 @pytest.mark.slow
@@ -133,7 +140,7 @@ def test_a_chain_killed_at_any_point_and_called_again_pays_no_session_twice(
             continue
     else:
         pytest.fail("the chain never ended")
-    assert killing.kills >= (1 if "upload" in point else 3)
+    assert killing.kills >= (1 if "send" in point else 3)
     assert (found["status"], found["step"]) == ("complete", TOTAL)
     assert len(paid(loopback)) == 3
     assert verify(order.out).ok
@@ -144,7 +151,7 @@ class Killing:
 
     def __init__(self, patch: pytest.MonkeyPatch, point: str) -> None:
         self.kills = 0
-        name = {"after delivery": "deliver", "after taking": "take", "after upload": "upload"}.get(
+        name = {"after delivery": "deliver", "after taking": "take", "after sending": "send"}.get(
             point, point
         )
         after = point.startswith("after")
@@ -155,7 +162,7 @@ class Killing:
             "deliver": chain_module,
             "until_ended": Waiting,
             "take": chain_home.Homecoming,
-            "upload": chain_home,
+            "send": chain_home,
         }[name]
         real: Callable[..., Any] = getattr(where, name)
         calls = 0

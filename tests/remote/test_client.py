@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from kit.errors import CredentialsError, QuotaError, RemoteError
+from kit.errors import CredentialsError, QuotaError, RemoteBusyError, RemoteError
+from kit.remote.backoff import PassingError
 from kit.remote.delivery import deliver, new_mark, put_mark, refuse_busy, was_taken
+from kit.remote.kaggle_process import KaggleProcess
 from kit.remote.kernel_ref import KernelRef
-from kit.remote.replies import AbsentError, KernelStatus, SourcesError
+from kit.remote.replies import AbsentError, KernelStatus, Pushed, SourcesError
+from kit.remote.scrub import Scrubber
 from tests.remote.conftest import CODE, SLUG, Loopback
 from tests.remote.kaggle_server import Plan
 
@@ -133,6 +136,53 @@ def test_a_push_whose_answer_is_lost_is_not_made_twice(loopback, ref, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_first_push_whose_answer_is_lost_is_not_made_twice_although_kaggle_denies_it(
+    loopback, ref, tmp_path
+):
+    """A kernel that is new may be denied for two minutes: it is not taken for one that is not there."""
+    loopback.server.misbehave.lose_answer(times=1, call="SaveKernel")
+    loopback.server.misbehave.deny_new(times=3)
+    mark = marked(loopback, tmp_path / "kernel")
+    deliver(loopback.client(), ref, tmp_path / "kernel", mark, None)
+    loopback.server.wait(SLUG)
+    assert len(loopback.machine.ran) == 1
+
+
+@pytest.mark.slow
+def test_once_unsure_a_push_is_looked_for_before_every_other(loopback, ref, tmp_path):
+    """The first attempt arrives late, after the second was refused for a moment."""
+    client = loopback.client()
+    mark = marked(loopback, tmp_path / "kernel")
+    answers = [PassingError("No answer.", sure=False), PassingError("Too many requests.")]
+    real = client.push
+
+    def push(folder: Path, limit_s: float | None) -> Pushed:
+        if len(answers) == 1:
+            real(folder, limit_s)  # the first one, on its way until now
+        raise answers.pop(0)
+
+    client.push = push
+    deliver(client, ref, tmp_path / "kernel", mark, None)
+    loopback.server.wait(SLUG)
+    assert len(loopback.machine.ran) == 1
+
+
+@pytest.mark.slow
+def test_an_unsure_push_is_not_repeated_beside_something_that_runs(loopback, ref, tmp_path):
+    """Whose it is nobody can tell: nothing more is pushed."""
+    loopback.ran(Plan())
+    loopback.server.hold_queue()
+    loopback.machine.plan(Plan())
+    request = {"slug": str(ref), "newTitle": SLUG, "text": CODE, "kernelType": "notebook"}
+    loopback.server.kernels.save(loopback.server.user, request)
+    loopback.server.misbehave.fail(times=1, call="SaveKernel")
+    mark = marked(loopback, tmp_path / "kernel")
+    with pytest.raises(RemoteBusyError):
+        deliver(loopback.client(), ref, tmp_path / "kernel", mark, None)
+    assert len(loopback.server.calls("SaveKernel")) == 1
+
+
+@pytest.mark.slow
 def test_a_push_that_never_arrived_is_made_again(loopback, ref, tmp_path):
     """A server's error before anything was done: the source has no mark, so it is pushed once more."""
     loopback.server.misbehave.fail(times=1, call="SaveKernel")
@@ -210,3 +260,19 @@ def test_nothing_secret_is_logged(loopback, ref, tmp_path, caplog):
         client.downloads().to(tmp_path / "a.bin", lambda _: url, "a.bin")
     for secret in (loopback.server.account.token, url.partition("?")[2]):
         assert secret not in caplog.text + str(caught.value)
+
+
+def test_a_stream_that_is_dead_is_left(loopback, ref):
+    """It said nothing for as long as it may be silent; what it says of itself on stderr is no line."""
+    loopback.server.misbehave.hang(times=None, call="StreamLog")
+    process = KaggleProcess(loopback.server.environ(loopback.home), Scrubber())
+    assert list(process.lines("kernels", "logs", str(ref), "--follow", silent_s=2.0)) == []
+    loopback.server.misbehave.clear()
+    assert list(process.lines("kernels", "logs", f"{ref}-gone", "--follow", silent_s=20.0)) == []
+
+
+def test_a_version_that_is_not_told_is_none_but_refused_credentials_are_an_error(loopback):
+    """Waiting for a dataset would not help."""
+    assert loopback.client().dataset_version(f"{loopback.server.user}/nothing-there") is None
+    with pytest.raises(CredentialsError):
+        loopback.client("revoked token").dataset_version(f"{loopback.server.user}/nothing-there")

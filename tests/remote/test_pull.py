@@ -8,12 +8,13 @@ import pytest
 from kit.errors import IntegrityError, RemoteBusyError, StorageError, UsageError
 from kit.harness.verify import verify
 from kit.remote import download as download_module
+from kit.remote import pull as pull_module
 from kit.remote.kernel_ref import KernelRef
 from kit.remote.output_run import NothingLeftError
 from kit.remote.pull import Pull, PullOrder
 from tests.remote.conftest import SLUG, Loopback, names_in
 from tests.remote.kaggle_server import Plan
-from tests.remote.made_runs import PREFIX, TOTAL, files_of
+from tests.remote.made_runs import KILLED_AT, PREFIX, TOTAL, files_of
 
 
 def pull(loopback: Loopback, out: Path, **how: bool) -> dict:
@@ -145,3 +146,46 @@ def test_a_kernel_that_left_no_run_says_so(loopback, tmp_path):
     with pytest.raises(NothingLeftError, match="left no run"):
         pull(loopback, tmp_path / "home" / "run")
     assert not (tmp_path / "home" / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_loose_file_that_changed_on_the_way_is_fetched_again(loopback, runs, tmp_path):
+    """Of the newest checkpoint: the run does not fall back to the one before. And rows are read too."""
+    files = files_of(runs["killed"])
+    loopback.ran(Plan(status="CANCEL_ACKNOWLEDGED", files=files))
+    newest = [name for name in files if "step-000000020/" in name and not name.endswith("manifest.json")]
+    loopback.server.misbehave.corrupt(times=1, name=newest[0].removeprefix(f"{PREFIX}/"))
+    loopback.server.misbehave.corrupt(times=1, name="run.json", at=0.0)
+    found = pull(loopback, tmp_path / "run")
+    assert (found["source"], found["step"]) == ("files", KILLED_AT)
+    assert [one["fault"] for one in found["checkpoints"]] == [None] * len(found["checkpoints"])
+    assert verify(tmp_path / "run").ok
+
+
+@pytest.mark.slow
+def test_an_older_archive_is_what_remains_of_damaged_files(loopback, runs, tmp_path):
+    """It was verified before, so it is better than nothing."""
+    files = files_of(runs["killed"])
+    files[f"{PREFIX}/run.json"] = b"{"
+    loopback.ran(Plan(status="CANCEL_ACKNOWLEDGED", files=files))
+    found = pull(loopback, tmp_path / "home" / "run")
+    assert (found["source"], found["ok"]) == ("archive", True)
+    assert found["step"] < KILLED_AT
+    assert verify(tmp_path / "home" / "run").ok
+    assert names_in(tmp_path / "home") == ["run"]
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_while_unpacking_leaves_nothing(loopback, runs, tmp_path, monkeypatch):
+    """The archive had come; what was unpacked of it is gone with it."""
+    loopback.ran(Plan(files=files_of(runs["complete"])))
+    real = pull_module.unpack_run
+
+    def fills(archive: Path, made: Path) -> dict:
+        real(archive, made)
+        raise StorageError(28, "No space left on device")
+
+    monkeypatch.setattr(pull_module, "unpack_run", fills)
+    with pytest.raises(StorageError):
+        pull(loopback, tmp_path / "home" / "run")
+    assert names_in(tmp_path / "home") == []

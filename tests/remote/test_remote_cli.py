@@ -1,10 +1,12 @@
 """The commands of the way to Kaggle and back: exit codes, one JSON object, and no secret."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from kit.remote import waiting
 from tests.remote.conftest import SLUG, Loopback
 from tests.remote.kaggle_server import Plan
 from tests.remote.made_runs import TOTAL, files_of
@@ -82,8 +84,9 @@ def test_push_and_wait_brings_the_run_home(loopback, runs, said, notebook, tmp_p
 
 
 @pytest.mark.slow
-def test_chain_from_the_command_line(loopback, runs, said, notebook, tmp_path):
+def test_chain_from_the_command_line(loopback, runs, said, notebook, tmp_path, monkeypatch):
     """Two sessions, one run, exit code 0."""
+    monkeypatch.setattr(waiting, "LATE_S", 0.5)  # of real time
     loopback.machine.plan(*(Plan(files=files_of(runs[name])) for name in ("stopped", "complete")))
     words = ("chain", str(notebook), "--slug", SLUG, "--skip-checks", "--out", str(tmp_path / "run"))
     code, found, _ = said(*words, "--every", "0.2s")
@@ -102,3 +105,21 @@ def test_a_kernel_that_is_none_is_refused(said, words, code, named):
     """A misspelt notebook names the nearest."""
     got, found, _ = said(*words)
     assert (got, found["nearest"]) == (code, named)
+
+
+def test_trust_goes_along(said, notebook, tmp_path):
+    """The session over there opens pickled state only where its user says so."""
+    words = ("push", str(notebook), "--build-only", "--owner", "tester", "--slug", SLUG)
+    for more, trusted in ((("--trust",), True), ((), False)):
+        assert said(*words, *more, "--folder", str(tmp_path / "kernel"))[0] == 0
+        first = json.loads((tmp_path / "kernel" / "walk.ipynb").read_text())["cells"][0]["source"]
+        assert ('"trust": true' in "".join(first)) is trusted
+
+
+def test_a_folder_that_is_occupied_is_refused_before_a_push(loopback, runs, said, notebook, tmp_path):
+    """Not hours later, when the run is to come home."""
+    shutil.copytree(runs["stopped"], tmp_path / "run")
+    words = ("push", str(notebook), "--slug", SLUG, "--skip-checks", "--wait", "--out", str(tmp_path / "run"))
+    code, found, _ = said(*words)
+    assert (code, "--fresh" in found["error"]) == (2, True)
+    assert loopback.machine.ran == []

@@ -46,6 +46,7 @@ def test_a_warning_about_the_title_is_no_refusal():
         ("Maximum batch CPU session count of 5 reached.", RemoteBusyError),
         ("Too many requests", PassingError),
         ("Notebook not found", RemoteError),
+        ("Notebook tester/gpu-quota-429 is not yours", RemoteError),
     ],
 )
 def test_a_refused_push_is_an_error_although_its_exit_code_is_0(why, kind):
@@ -117,6 +118,12 @@ def test_the_quota_is_read_from_its_table():
         ("404 Client Error: Not Found for url: http://localhost/api/v1/x", AbsentError),
         ("Metadata file not found: x", RemoteError),
         ("Title must be at least five characters", RemoteError),
+        ("404 Client Error: Not Found for url: http://localhost/api/v1/kernels/sac-500", AbsentError),
+        ("Cannot access kernel 'tester/sac-500' (Permission 'kernels.get' was denied)", AbsentError),
+        ("Cannot access kernel 'tester/run-429' (Permission 'kernels.get' was denied)", AbsentError),
+        ("Cannot access kernel 'tester/exp-401' (Permission 'kernels.get' was denied)", AbsentError),
+        ('The title "Too many requests 503" does not name a notebook of run 404', RemoteError),
+        ("503 Server Error: Service Unavailable for url: http://localhost/tester/exp-401", PassingError),
     ],
 )
 def test_a_call_that_failed_is_an_error_of_its_kind(err, kind):

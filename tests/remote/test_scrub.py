@@ -65,3 +65,11 @@ def test_they_are_found_in_the_order_of_the_client(tmp_path):
     assert find_credentials(environ).secret == TOKEN
     environ["KAGGLE_API_TOKEN"] = str(kaggle / "access_token")
     assert find_credentials(environ).secret == "file token"
+
+
+def test_addresses_without_a_host_and_passwords_in_them_are_hidden():
+    """As urllib3 writes them; a plain question mark stays."""
+    shown = Scrubber()(
+        "Max retries exceeded with url: /bucket/file?X-Goog-Signature=feedbeef by http://me:hunter22@proxy:80/ and/or?"
+    )
+    assert shown == "Max retries exceeded with url: /bucket/file?*** by http://***@proxy:80/ and/or?"

@@ -2,11 +2,12 @@
 
 import pytest
 
+from kit.errors import RemoteError
 from kit.harness.clock import ManualClock
 from kit.remote.client import KaggleClient
 from kit.remote.kernel_ref import KernelRef
 from kit.remote.logs import show_logs
-from kit.remote.outcome import exit_code_of, kernel_outcome
+from kit.remote.outcome import exit_code_of, exit_code_of_run, kernel_outcome
 from kit.remote.waiting import Waiting
 from tests.remote.conftest import SLUG, Loopback
 from tests.remote.kaggle_server import Plan
@@ -106,3 +107,102 @@ def test_a_living_log_is_followed_over_broken_connections(loopback, ref, noted):
     found = show_logs(loopback.client(), ref, tell_and_finish, follow=True)
     assert lines == ["one", "two", "three"]
     assert found["kernel_status"] == "COMPLETE"
+
+
+@pytest.mark.slow
+def test_an_end_other_than_the_one_before_is_believed_at_once(loopback, ref):
+    """So is the end of a first version; the same end as before only after two minutes."""
+    clock, told = ManualClock(), []
+    loopback.ran(Plan(status="ERROR"))
+    _, wait = waiting(loopback, clock, told)
+    began = clock.wall()
+    for former, waited in (("COMPLETE", 0), ("", 0), ("ERROR", 120), (None, 120)):
+        pushed = clock.wall()
+        assert wait.until_ended(ref, pushed, former).state == "ERROR"
+        assert clock.wall() - pushed == waited
+    assert clock.wall() - began == 240
+
+
+@pytest.mark.slow
+def test_a_wait_of_hours_outlives_minutes_without_a_network(loopback, ref):
+    """It says so, and goes on; after half an hour it says that the run goes on."""
+    clock, told = ManualClock(), []
+    loopback.ran(Plan())
+    _, wait = waiting(loopback, clock, told)
+    loopback.server.misbehave.fail(times=7, call="GetKernelSessionStatus")
+    assert wait.until_ended(ref, clock.wall(), "").state == "COMPLETE"
+    assert [line for line in told if "goes on at Kaggle, and is asked for again" in line]
+    loopback.server.misbehave.fail(times=None, call="GetKernelSessionStatus")
+    object.__setattr__(wait, "every_s", 900.0)
+    with pytest.raises(RemoteError, match="It goes on at Kaggle; `status"):
+        wait.until_ended(ref, clock.wall(), "")
+
+
+@pytest.mark.slow
+def test_a_wait_shows_what_the_run_says_of_itself(loopback, ref):
+    """As it comes, each step once."""
+    clock, told = ManualClock(), []
+    lines = ("kit: step 10 of 40 (25%), rollout\n", "noise\n", "kit: step 20 of 40 (50%), update, 20s left\n")
+    loopback.machine.plan(Plan(held=True, lines=lines))
+    server = loopback.server
+    request = {"slug": str(ref), "newTitle": SLUG, "text": "{}", "kernelType": "notebook"}
+    server.kernels.save(server.user, request)
+    server.until(lambda: server.kernel(SLUG).version().status == "RUNNING")
+    server.until(lambda: live_log(server.kernel(SLUG).version().session.order.out, str(ref)).exists())
+    _, wait = waiting(loopback, clock, told)
+
+    def tell_and_finish(line: str) -> None:
+        told.append(line)
+        if "20 of 40" in line:
+            loopback.machine.finish()
+
+    object.__setattr__(wait, "tell", tell_and_finish)
+    assert wait.until_ended(ref, clock.wall(), "").state == "COMPLETE"
+    assert told == [
+        f"{ref}: RUNNING",
+        f"{ref}: step 10 of 40, rollout",
+        f"{ref}: step 20 of 40, update, 20s left",
+        f"{ref}: COMPLETE",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "reason", "code"),
+    [
+        ("COMPLETE", "complete", "", 0),
+        ("ERROR", "complete", "", 1),
+        ("ERROR", "stopped", "hard_deadline", 6),
+        ("CANCEL_ACKNOWLEDGED", "complete", "", 0),
+        ("CANCEL_ACKNOWLEDGED", "failed", "", 4),
+        ("COMPLETE", "stopped", "", 4),
+        ("COMPLETE", "failed", "", 1),
+    ],
+)
+def test_status_and_push_end_with_the_same_code(state, status, reason, code):
+    """A notebook that failed has failed, whatever its run says."""
+    run = {"status": status, "reason": reason}
+    assert exit_code_of({"kernel_status": state, "run": run, "checkpoints": True}) == code
+    assert exit_code_of_run({"kernel_status": state, **run, "ok": True, "resumable": True}) == code
+    assert exit_code_of_run({"kernel_status": state, **run, "ok": False, "resumable": True}) == 5
+
+
+@pytest.mark.slow
+def test_a_progress_line_in_two_records_is_read_whole(loopback, ref, noted):
+    """The client ends a line where a record ends."""
+    lines, tell = noted
+    cut = ("kit: step 10 of 40 (25%), roll", "out, 20s left\n", "three\n")
+    loopback.machine.plan(Plan(held=True, lines=cut))
+    server = loopback.server
+    request = {"slug": str(ref), "newTitle": SLUG, "text": "{}", "kernelType": "notebook"}
+    server.kernels.save(server.user, request)
+    server.until(lambda: server.kernel(SLUG).version().status == "RUNNING")
+    server.until(lambda: live_log(server.kernel(SLUG).version().session.order.out, str(ref)).exists())
+
+    def tell_and_finish(line: str) -> None:
+        tell(line)
+        if line == "three":
+            loopback.machine.finish()
+
+    found = show_logs(loopback.client(), ref, tell_and_finish, follow=True)
+    assert found["progress"] == {"step": 10, "total": 40, "phase": "rollout", "left": "20s"}
+    assert lines == ["kit: step 10 of 40 (25%), roll", "out, 20s left", "three"]

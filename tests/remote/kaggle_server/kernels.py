@@ -84,8 +84,7 @@ class Kernels:
     def status(self, user: str, body: Body) -> object:
         """Answer GetKernelSessionStatus, late or denying where that is switched on."""
         kernel, version = self._find(user, body)
-        if kernel.versions == [version] and version.number == 1 and self._misbehave.take("deny_new"):
-            raise ApiError(403, DENIED)
+        self._deny_new(kernel)
         status = version.status
         if status != version.shown and self._misbehave.take("report_late"):
             return {"status": version.shown}
@@ -106,6 +105,7 @@ class Kernels:
     def get(self, user: str, body: Body) -> object:
         """Answer GetKernel: metadata and source of a version."""
         kernel, version = self._find(user, body)
+        self._deny_new(kernel)
         blob = {
             "source": version.request["text"],
             "language": version.request.get("language", ""),
@@ -134,6 +134,10 @@ class Kernels:
         kernel, _ = self._find(user, body)
         del self._kernels[kernel.ref]
         return {}
+
+    def _deny_new(self, kernel: Kernel) -> None:
+        if len(kernel.versions) == 1 and self._misbehave.take("deny_new"):
+            raise ApiError(403, DENIED)
 
     def mountable(self, owner: str, slug: str, label: str) -> Path | None:
         """Return the folder that a kernel source mounts: of that version, else of the newest that may be mounted."""
@@ -217,7 +221,9 @@ class Kernels:
         limit_s = min(float(str(body.get("sessionTimeoutSeconds") or longest)), longest)
         order = Order(kernel.ref, number, folder, limit_s, inputs, out, bool(body.get("enableGpu")))
         session = Session(order, self._charged(order.gpu), self._clock, self.turn)
-        version = Version(number, request, session, inputs)
+        # Until it is asked the service still shows how the version before stood.
+        shown = kernel.versions[-1].shown if kernel.versions else "QUEUED"
+        version = Version(number, request, session, inputs, shown)
         kernel.versions.append(version)
         session.start()
         return version

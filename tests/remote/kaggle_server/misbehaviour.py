@@ -76,7 +76,7 @@ class Misbehaviour:
         self._set("hang", times, call)
 
     def deny_new(self, times: int | None = 1) -> None:
-        """Deny that a kernel exists (403) for its first status calls, as the service does after a first push."""
+        """Deny that a kernel exists (403) to the first calls for its status or source, as after a first push."""
         self._set("deny_new", times)
 
     def report_late(self, times: int | None = 1) -> None:
