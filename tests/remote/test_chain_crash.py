@@ -16,6 +16,14 @@ from tests.remote.made_runs import TOTAL, files_of
 from tests.remote.test_chain import NOTEBOOK
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+IMPATIENT = """
+import sys
+from kit.remote import delivery, waiting
+from validation_cli import main
+delivery.SETTLE_S, waiting.LATE_S = 0.2, 1.0
+sys.exit(main(sys.argv[1:]))
+"""
+"""The command line, with waits that fit a short life: a push is here at once or never."""
 
 
 @pytest.mark.slow
@@ -29,7 +37,8 @@ def test_killed_at_random_instants_it_pays_for_three_sessions(loopback: Loopback
     notebook.write_text(json.dumps(NOTEBOOK))
     words = [
         sys.executable,
-        "validation_cli.py",
+        "-c",
+        IMPATIENT,
         "chain",
         str(notebook),
         "--slug",
