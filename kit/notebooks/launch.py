@@ -7,6 +7,7 @@ command took, and the executed notebook in the archive.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
@@ -74,7 +75,7 @@ class NotebookRun:
         self._parameters = read_parameters(launch.notebook)
         self.folder = folder_of(launch.notebook.stem, launch.out, quick_test=launch.quick_test)
         self._began_s = clock.monotonic() - (process_age_s(os.getpid()) or 0.0)
-        self._asked = 0
+        self._requests = itertools.count(1)
 
     def run(self) -> dict[str, Any]:
         """Run it and return the summary, as it then also lies on disk; a complete run is returned as it is.
@@ -195,11 +196,11 @@ class NotebookRun:
             self._launch.progress.tick(self.folder)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self._asked += 1
+        asked = next(self._requests)  # at once: another signal may come before the next line
         request_stop(self.folder, signal.Signals(number).name)
-        if self._asked == 1:
+        if asked == 1:
             logger.warning("Stopping at the next safe boundary; the run can be continued.")
-        elif self._asked == 2:
+        elif asked == 2:
             logger.warning("It has been asked to. A third time ends it at once, at its last checkpoint.")
         else:
             end_holder(self.folder.lock)
