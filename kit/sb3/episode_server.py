@@ -17,6 +17,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -30,7 +31,6 @@ ORPHAN_CHECK_S = 2.0
 def main(control_fd: int) -> None:
     """Fork a child for every request until the training process is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training process to handle
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel
     control = socket.socket(fileno=control_fd)
     first, parent = Connection(os.dup(control_fd)), os.getppid()
     try:
@@ -45,11 +45,19 @@ def main(control_fd: int) -> None:
         request, fds, _, _ = socket.recv_fds(control, 1, 1)
         if not request:
             return
+        _reap()
         if os.fork() == 0:
             control.close()
             _serve(Connection(fds[0]), make_env)
             os._exit(0)
         os.close(fds[0])
+
+
+def _reap() -> None:
+    """Wait for the children that have ended: their CPU seconds then count as this process's children's."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _serve(channel: Connection, make_env: Callable[[], Any]) -> None:

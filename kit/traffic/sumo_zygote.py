@@ -18,6 +18,7 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -33,7 +34,6 @@ def main(control_fd: int) -> None:
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C belongs to the training process; it decides what ends
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel
     control = socket.socket(fileno=control_fd)
     parent = os.getppid()
     control.sendall(b"R")
@@ -41,12 +41,20 @@ def main(control_fd: int) -> None:
         request, fds, _, _ = socket.recv_fds(control, 1, 2)
         if not request:
             return
+        _reap()
         if os.fork() == 0:
             control.close()
             _serve(*fds)
             os._exit(0)
         for fd in fds:
             os.close(fd)
+
+
+def _reap() -> None:
+    """Wait for the children that have ended: their CPU seconds then count as this process's children's."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _serve(channel_fd: int, log_fd: int) -> None:
