@@ -60,10 +60,10 @@ class Companions:
             self._progress.tell(session.step, session.total_timesteps, phase, now, left_s)
 
     @contextmanager
-    def phase(self, name: str, count: float) -> Iterator[None]:
-        """Attribute the time inside the block to a phase, and say so for as long as it lasts."""
+    def phase(self, name: str, count: float, shown: str = "") -> Iterator[None]:
+        """Attribute the time inside the block to a phase, and say so, or ``shown``, for as long as it lasts."""
         timer = self._session.timer
-        self.beat(name)
+        self.beat(shown or name)
         try:
             with timer.phase(name, count):
                 yield

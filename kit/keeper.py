@@ -165,7 +165,8 @@ class Keeper:
 
     def _taken(self, step: int, capture: Capture) -> OSError | None:
         self.checkpoint(step, capture)
-        with self._session.phase("checkpoint", count=0):
+        # Of all checkpoints only the last is waited for, so this is part of the end and of no checkpoint's mean.
+        with self._session.companions.phase("finalise", 0, shown="checkpoint"):
             return self._outputs.wait()
 
     def export(self, step: int) -> None:

@@ -318,7 +318,7 @@ class TrainingSession:
         """Draw the figures of what is on disk by now, wait for them, and return their paths."""
         if self.closed:
             raise UsageError("The session is closed: draw() must come before close().")
-        with self.phase("export"):
+        with self.companions.phase("finalise", 0, shown="export"):  # once a run, other than exports
             self.figures.draw()
         return sorted(self.folder.figures.glob("*.png"))
 

@@ -21,6 +21,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from kit.errors import IntegrityError
 from kit.harness.best import best_file, best_sums
 from kit.sb3.callback import SessionCallback
+from kit.sb3.declared_horizon import declared_horizons
 from kit.sb3.entrance import refuse_other_episodes
 from kit.sb3.environment_trial import capture_method
 from kit.sb3.evaluation import Evaluation
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 QUICK_STEPS = 50_000
 """The most environment steps of a quick test, past those that only collect, and where three rollouts are not more."""
+QUICK_EPISODES = 2
+"""The episodes of each environment that it sees beside those, where they have a declared length."""
 
 
 def learn(
@@ -77,7 +80,7 @@ def learn(
         env = vectorised(make_env, method.name)
         model = make_model(env)
     session.scaler.n_envs = env.num_envs
-    _plan(session, model, asked if session.quick_test else evaluation)
+    _plan(session, model, env, asked if session.quick_test else evaluation)
     state = ExactState(model, method)
     session.inexact(state.reason)
     restored = session.restore()
@@ -162,7 +165,7 @@ def _horizon(session: TrainingSession) -> int:
     return session.total_timesteps if session.quick_test else session.requested_timesteps
 
 
-def _plan(session: TrainingSession, model: BaseAlgorithm, evaluation: Evaluation | None) -> None:
+def _plan(session: TrainingSession, model: BaseAlgorithm, env: VecEnv, evaluation: Evaluation | None) -> None:
     """Tell the session what a run of N steps is made of, and how few of them make an honest quick test."""
     session.scaler.n_envs = model.n_envs
     starts = int(getattr(model, "learning_starts", 0))
@@ -183,16 +186,23 @@ def _plan(session: TrainingSession, model: BaseAlgorithm, evaluation: Evaluation
         ) / (model.replay_buffer.buffer_size * model.n_envs)
         session.planner.checkpoint(bytes_per_step=bytes_each, up_to_steps=model.buffer_size)
         # Gradient steps must happen in it, as they do in the run: collection alone says nothing of their cost.
-        session.quick_steps(starts + max(600, _quick_share(session)))
+        session.quick_steps(starts + max(600, _quick_share(session, env)))
     elif isinstance(model, OnPolicyAlgorithm):
         # Whole rollouts; where they are short, as A2C's are, the first few updates are all warm-up.
         rollout = model.n_steps * model.n_envs
-        session.quick_steps(rollout * max(3, math.ceil(_quick_share(session) / rollout)))
+        session.quick_steps(rollout * max(3, math.ceil(_quick_share(session, env) / rollout)))
 
 
-def _quick_share(session: TrainingSession) -> int:
-    """Return a fortieth of the run's steps, but no more than QUICK_STEPS: they tell the mean of any longer run."""
-    return min(session.requested_timesteps // 40, QUICK_STEPS)
+def _quick_share(session: TrainingSession, env: VecEnv) -> int:
+    """Return a fortieth of the run's steps, or whole episodes where those are more, but no more than QUICK_STEPS.
+
+    The steps of an episode do not cost alike (a junction fills up), nor do the first episodes of an agent that has
+    learnt nothing cost what later ones do. Two in each environment see past both; a short run is not tested for more
+    than a twelfth of its steps, though.
+    """
+    steps = session.requested_timesteps
+    episode = max(declared_horizons(env).values(), default=0) * env.num_envs
+    return min(max(steps // 40, min(QUICK_EPISODES * episode, steps // 12)), QUICK_STEPS)
 
 
 def _stride(model: BaseAlgorithm) -> int:

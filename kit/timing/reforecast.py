@@ -12,13 +12,16 @@ from kit.timing.plan import RunPlan
 OVER = ("setup", "warm_up")
 """Phases that are over once a session trains."""
 LAST = "finalise"
+OWN_FROM = 0.5
+"""The share of the steps from which on a run's own means count alone."""
 
 
 class Reforecast:
     """Σ over phases of (units still to come × mean seconds a unit), plus what is kept safe meanwhile, plus the end.
 
-    The mean of a phase is this session's own once it has done as many units as the quick test did; before that both
-    count together. ``before`` is the quick test; without one what follows training is not known, nor what ending takes.
+    The mean of a phase goes over from the quick test's to this session's own in the first half of the run, in
+    proportion to its steps: the quick test went through the whole schedule, of which a run has at first only the
+    beginning. ``before`` is the quick test; without one what follows training is not known, nor what ending takes.
     """
 
     def __init__(self, before: Measurement | None = None) -> None:
@@ -44,11 +47,11 @@ class Reforecast:
         plan = self._whole(plan)
         busy_s = 0.0
         for name in self._names(plan):
-            units, mean = self._to_come(plan, name, step, total), self._mean(name)
+            units, mean = self._to_come(plan, name, step, total), self._mean(name, step / total)
             if mean is None and (units > 0 or self._leader_to_come(plan, name, step, total)):
                 return None
             busy_s += units * (mean or 0.0)
-        if not any(self._mean(name) is not None for name in self._names(plan)):
+        if not any(self._mean(name, 1.0) is not None for name in self._names(plan)):
             return None
         return busy_s * (1.0 + self._kept_share()) + self._end_s()
 
@@ -95,12 +98,16 @@ class Reforecast:
             counts[name] = counts.get(name, 0.0) + count
         return counts
 
-    def _mean(self, name: str) -> float | None:
+    def _mean(self, name: str, share: float) -> float | None:
+        """Return the seconds a unit with ``share`` of the steps done; own ones count alone from OWN_FROM on."""
         count, seconds = _account(self._rows.get(name))
         units, took_s = _account(self.before.phases.get(name) if self.before else None)
-        if count < units or not count:
+        if not count or not units:
+            return (seconds + took_s) / (count + units) if count or units else None
+        if count < units:
             count, seconds = count + units, seconds + took_s
-        return seconds / count if count else None
+        own = min(1.0, share / OWN_FROM)
+        return own * seconds / count + (1.0 - own) * took_s / units
 
     def _kept_share(self) -> float:
         """Return the seconds of checkpoints and exports for each second of the rest, since the first boundary."""

@@ -66,8 +66,11 @@ def test_what_an_earlier_session_did_is_not_to_come_again():
     assert forecast.remaining_s(plan.plan, 1_000, 1_000) == pytest.approx(3.0)
 
 
-def test_the_quick_test_counts_until_the_run_has_done_as_much_itself():
-    """200 rollouts at 20 ms were measured: with 100 of this run at 50 ms both count, with 300 its own alone."""
+def test_the_quick_test_counts_less_and_less_and_from_the_half_on_no_more():
+    """200 rollouts at 20 ms were measured; this run's take 50 ms: 30 with those 200 while it has but 100 itself.
+
+    At a tenth of the steps its own mean has a weight of 0.2, at three tenths of 0.6, at six tenths it stands alone.
+    """
     forecast = Reforecast(Measurement.from_json(TIMING))
     plan = RunPlanner()
     plan.units("rollout", per_step=1.0)
@@ -75,11 +78,14 @@ def test_the_quick_test_counts_until_the_run_has_done_as_much_itself():
     end_s = 0.5 + 5.0  # the last checkpoint, and finalising
     forecast.update([row("rollout", 100, 5.0), row("update", 200, 4.0), row("evaluate", 1, 1.5)])
     found = forecast.remaining_s(plan.plan, 100, 1_000)
-    rollout_s, update_s, evaluations_s = 9.0 / 300, 12.0 / 600, (0.01 * 900 + 1.0) * 1.5
+    rollout_s, update_s, evaluations_s = 0.2 * 0.03 + 0.8 * 0.02, 12.0 / 600, (0.01 * 900 + 1.0) * 1.5
     assert found == pytest.approx(900 * (rollout_s + 2 * update_s) + evaluations_s + end_s)
-    forecast.update([row("rollout", 300, 15.0), row("update", 600, 12.0), row("evaluate", 4, 6.0)])
-    found = forecast.remaining_s(plan.plan, 300, 1_000)
-    assert found == pytest.approx(700 * (0.05 + 2 * 0.02) + 0.01 * 700 * 1.5 + end_s)
+    for done, rollout_s in ((300, 0.6 * 0.05 + 0.4 * 0.02), (600, 0.05)):
+        took = [("rollout", done, 0.05), ("update", 2 * done, 0.02), ("evaluate", done / 100 + 1, 1.5)]
+        forecast.update([row(name, count, count * mean_s) for name, count, mean_s in took])
+        left = 1_000 - done
+        found = forecast.remaining_s(plan.plan, done, 1_000)
+        assert found == pytest.approx(left * (rollout_s + 2 * 0.02) + 0.01 * left * 1.5 + end_s)
 
 
 def test_evaluations_that_a_kill_took_back_come_again():
