@@ -2,6 +2,7 @@
 
 import re
 import threading
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -192,10 +193,21 @@ def test_a_quick_test_contains_gradient_steps(tmp_path):
     """However late learning starts, the quick test goes on beyond it: its updates are measured."""
     with open_session(tmp_path / "run", 20_000, quick_test=True) as session:
         learn(session, DQN, "MlpPolicy", make_env, learning_starts=300, train_freq=8, **SMALL)
-        assert session.total_timesteps == 900
+        assert session.total_timesteps == 300 + 2 * 500
     timing = read(tmp_path / "run", "timing.json")
     assert {row["name"]: row["count"] for row in timing["phases"]}["update"] > 50
     assert timing["measured"]["plan"]["rates"] == {"update": "rollout"}
+
+
+@pytest.mark.parametrize(
+    ("total", "trained"), [(24_000, 1_920), (6_000, 600), (12_000, 1_000), (96_000, 2_400)]
+)
+def test_a_quick_test_sees_whole_episodes_where_the_run_is_long_enough(tmp_path, total, trained):
+    """Two of 240 decisions in each of four environments, up to a twelfth of the run; a fortieth where that is more."""
+    with open_session(tmp_path / "run", total, quick_test=True) as session:
+        make = partial(load_scenario("balanced").make_vec_env, 4, 0)
+        learn(session, DQN, "MlpPolicy", make, learning_starts=100, train_freq=64, **SMALL)
+        assert session.total_timesteps == 100 + trained
 
 
 def test_an_environment_that_cannot_be_captured_makes_the_run_inexact(tmp_path):
