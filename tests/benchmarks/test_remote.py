@@ -26,10 +26,15 @@ def test_the_imports_are_those_of_the_notebook_and_nothing_else(repository: Path
 
 
 def test_imports_are_timed_in_a_kernel_of_their_own(tmp_path: Path):
-    """With the kit as it is once unpacked; what takes its time there is seen, and the kernel's own start is not."""
-    waits = "import kit, threading\nassert kit.__file__.startswith(%r)\nthreading.Event().wait(0.2)"
-    assert 0.2 <= seconds_of(waits % str(tmp_path), tmp_path) < 1.0
-    assert seconds_of("import ipykernel", tmp_path / "again") < 0.2
+    """What takes its time there is seen; the kernel is there before, and the kit is as it is once unpacked."""
+    lines = f"""
+import kit, sys, threading
+assert "ipykernel.kernelapp" in sys.modules
+assert "torch" not in sys.modules
+assert kit.__file__.startswith({str(tmp_path)!r})
+threading.Event().wait(0.2)
+"""
+    assert seconds_of(lines, tmp_path) >= 0.2
 
 
 def test_a_start_is_seen_from_outside(tmp_path: Path):
