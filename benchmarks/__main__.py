@@ -30,6 +30,7 @@ BENCHMARKS = {
     "resume": "bench_resume",
     "end-to-end": "bench_end_to_end",
     "memory": "bench_memory",
+    "remote": "bench_remote",
 }
 RESULTS = Path(__file__).with_name("results.json")
 
