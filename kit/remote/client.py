@@ -176,9 +176,9 @@ class KaggleClient:
             words = ["datasets", "version", "-p", str(folder), "-m", notes, "--delete-old-versions"]
         size = sum(path.stat().st_size for path in folder.iterdir())
         limit_s = upload_limit_s(size)
+        what = f"The upload of {format_size(size)}"
         # One attempt that hangs must leave time for another.
-        limits = {"timeout_s": limit_s / 2, "within_s": limit_s}
-        reply = self._call(*words, what=f"The upload of {format_size(size)}", asks=False, **limits)
+        reply = self._call(*words, what=what, asks=False, timeout_s=limit_s / 2, within_s=limit_s)
         fault = _NO_UPLOAD.search(reply.out)
         if fault or not _DATASET_MADE.search(reply.out):
             raise RemoteError(f"The dataset was not saved: {fault[1] if fault else reply.last_line}")

@@ -23,7 +23,7 @@ STRANGE = {"loss": math.nan, "best": {"delay": [1.0, -math.inf]}, "elapsed_s": m
 TREES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=10,
+    max_leaves=5,
 )
 
 
