@@ -85,8 +85,8 @@ def status_text(found: Mapping[str, Any]) -> str:
     run, progress = found.get("run"), found.get("progress")
     if run:
         lines.append(
-            f"run: {run.get('status')} ({run.get('reason')}), step {run.get('step', 0):,} of "
-            f"{run.get('total_timesteps', 0):,}"
+            f"run: {run.get('status')} ({run.get('reason')}), step {_number(run, 'step')} of "
+            f"{_number(run, 'total_timesteps')}"
         )
     elif progress:
         lines.append(progress_text(progress))
@@ -160,6 +160,10 @@ def chain_text(found: Mapping[str, Any]) -> str:
             "`logs` shows what it said. Once that is mended, --retry goes on from the last sound state."
         )
     return "\n".join(lines)
+
+
+def _number(run: Mapping[str, Any], name: str) -> str:
+    return f"{run[name]:,}" if name in run else "(not known)"
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:

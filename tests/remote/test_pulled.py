@@ -29,6 +29,7 @@ def killed(runs: dict[str, Path], **how: object) -> Plan:
     return Plan(status="CANCEL_ACKNOWLEDGED", files=files_of(runs["killed"], archive=False), **how)
 
 
+@pytest.mark.slow
 def test_loose_files_are_fetched_once_and_named(loopback, runs, tmp_path):
     """A second pull asks for the ledger alone; what no manifest covers is named by both."""
     loopback.ran(killed(runs))
