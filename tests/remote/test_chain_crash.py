@@ -93,8 +93,8 @@ def test_killed_before_it_keeps_what_kaggle_said_of_the_sources_it_is_right(
     loopback.machine.plan(stopped, middle, complete)
     if dropped:
         monkeypatch.setattr(loopback.server.kernels, "mountable", lambda *_: None)
-    process = chain_of(loopback, tmp_path, KILLED_BY_THE_SECOND_ANSWER + IMPATIENT)
-    process.communicate(timeout=60)
+    with chain_of(loopback, tmp_path, KILLED_BY_THE_SECOND_ANSWER + IMPATIENT) as process:
+        process.communicate()
     assert process.returncode == -signal.SIGKILL
     state = json.loads((tmp_path / "run.chain" / "chain.json").read_text())
     assert [(one["stage"], one["without_sources"]) for one in state["sessions"]] == [
@@ -102,8 +102,8 @@ def test_killed_before_it_keeps_what_kaggle_said_of_the_sources_it_is_right(
         ("intended", None),
     ]
     loopback.server.wait(SLUG)
-    process = chain_of(loopback, tmp_path)
-    found = json.loads(process.communicate(timeout=60)[0])
+    with chain_of(loopback, tmp_path) as process:
+        found = json.loads(process.communicate()[0])
     assert (process.returncode, found["status"]) == (0, "complete"), found
     carried = ["none", "kernel", "dataset"] if dropped else ["none", "kernel"]
     assert [one["carry"] for one in found["sessions"]] == carried

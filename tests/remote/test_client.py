@@ -261,7 +261,7 @@ def test_an_upload_has_time_for_its_size():
 @pytest.mark.slow
 def test_an_upload_that_hangs_is_taken_up_where_it_broke(loopback, tmp_path, monkeypatch):
     """One attempt gets half of the time; the next one sends what is missing of the same upload."""
-    monkeypatch.setattr(client_module, "upload_limit_s", lambda _: 16.0)
+    monkeypatch.setattr(client_module, "upload_limit_s", lambda _: 40.0)
     loopback.server.misbehave.hang(times=1, call="UploadBlob")
     client = KaggleClient(
         loopback.server.environ(loopback.home), backoff=loopback.client().backoff, temporary=tmp_path / "left"
