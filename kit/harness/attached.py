@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 from kit.errors import IntegrityError
 from kit.harness.checkpoints import CheckpointStore
 from kit.harness.config import describe, differences
+from kit.harness.folders import folders_below
 from kit.harness.manifest import STEP_FOLDER
 from kit.harness.run_folder import RunFolder
 from kit.harness.store import is_temporary
@@ -29,8 +29,6 @@ logger = logging.getLogger(__name__)
 
 DEEPEST = 8
 """Folders below the root of the inputs: Kaggle has mounted at one to three."""
-MOST_ENTRIES = 10_000
-"""Names read of one folder, and folders looked into: a data set of a million pictures holds no run."""
 MOST_FACTS = 16 * 2**20
 """Bytes of run.json: what is larger is none."""
 FORMS = {"config": dict, "declared": list, "scalings": list, "total_timesteps": int, "config_hash": str}
@@ -160,36 +158,13 @@ def _facts(data: bytes, path: Path) -> dict[str, Any]:
 
 def _places(root: Path) -> Iterator[Path]:
     """Yield the run folders and archives below ``root``; what lies inside a run folder is not looked at."""
-    waiting, looked_at = [(root, 0)], 0
-    while waiting:
-        folder, depth = waiting.pop(0)
-        looked_at += 1
-        if looked_at > MOST_ENTRIES:
-            logger.warning(
-                "%s holds more than %s folders: a run in the rest is not found.", root, MOST_ENTRIES
-            )
-            return
+    for folder, folders, _ in folders_below(root, DEEPEST, "a run"):
         if (folder / ARCHIVE).is_file():
             yield folder / ARCHIVE
         if (folder / "run.json").is_file():
             yield folder
-        elif depth < DEEPEST:
-            waiting += [(inner, depth + 1) for inner in _folders_in(folder, follow=depth == 0)]
-
-
-def _folders_in(folder: Path, *, follow: bool) -> list[Path]:
-    """Return the folders in a folder, by name; a link only where ``follow``: an input may be mounted as one."""
-    found: list[Path] = []
-    try:
-        with os.scandir(folder) as entries:
-            for number, entry in enumerate(entries):
-                if number >= MOST_ENTRIES:
-                    break
-                if entry.is_dir(follow_symlinks=follow) and not is_given_up(entry.name):
-                    found.append(Path(entry.path))
-    except OSError as error:
-        logger.warning("%s cannot be looked into: %s", folder, error.strerror)
-    return sorted(found)
+            folders.clear()
+        folders[:] = [inner for inner in folders if not is_given_up(inner.name)]
 
 
 def is_given_up(name: str) -> bool:

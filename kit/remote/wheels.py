@@ -8,7 +8,6 @@ attached input may hold any. No internet is asked.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import subprocess
 import sys
@@ -24,13 +23,12 @@ from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 
 from kit.errors import MissingDependencyError
+from kit.harness.folders import folders_below
 
 logger = logging.getLogger(__name__)
 
 DEEPEST = 5
-MOST_FOLDERS = 10_000
-MOST_ENTRIES = 10_000
-"""Names read of one folder: a data set of a million pictures holds no wheels."""
+"""Folders below the root of the inputs."""
 
 Wheels = dict[NormalizedName, list[Path]]
 
@@ -138,43 +136,17 @@ def _needs_of(wheel: Path) -> Iterator[Requirement]:
 
 
 def _wheels_below(inputs: Path) -> Wheels:
-    """Return the wheels below ``inputs`` by package, looked for breadth first: no data set hides another's."""
+    """Return the wheels below ``inputs`` by package."""
     found: Wheels = defaultdict(list)
-    waiting, looked_at = [(inputs, 0)], 0
-    while waiting:
-        folder, depth = waiting.pop(0)
-        looked_at += 1
-        if looked_at > MOST_FOLDERS:
-            logger.warning(
-                "%s holds more than %s folders: a wheel in the rest is not found.", inputs, MOST_FOLDERS
-            )
-            break
-        folders, names = _entries(folder, follow=depth == 0)  # an input may be mounted as a link
-        waiting += [(one, depth + 1) for one in folders if depth < DEEPEST]
-        for path in names:
+    for folder, _, names in folders_below(inputs, DEEPEST, "a wheel"):
+        for name in names:
+            if not name.endswith(".whl"):
+                continue
             try:
-                found[parse_wheel_filename(path.name)[0]].append(path)
+                found[parse_wheel_filename(name)[0]].append(folder / name)
             except InvalidWheelFilename:
-                logger.warning("%s is no wheel's name.", path)
+                logger.warning("%s is no wheel's name.", folder / name)
     return found
-
-
-def _entries(folder: Path, *, follow: bool) -> tuple[list[Path], list[Path]]:
-    """Return the folders and the wheels in a folder, by name; the rest of one with too many is not looked at."""
-    folders, wheels = [], []
-    try:
-        with os.scandir(folder) as entries:
-            for number, entry in enumerate(entries):
-                if number >= MOST_ENTRIES:
-                    logger.warning("%s holds more than %s names: the rest is not seen.", folder, MOST_ENTRIES)
-                    break
-                if entry.is_dir(follow_symlinks=follow):
-                    folders.append(Path(entry.path))
-                elif entry.name.endswith(".whl"):
-                    wheels.append(Path(entry.path))
-    except OSError as error:
-        logger.warning("%s cannot be looked into: %s", folder, error.strerror)
-    return sorted(folders), sorted(wheels)
 
 
 def is_installed(name: str) -> bool:

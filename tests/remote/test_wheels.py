@@ -91,7 +91,7 @@ def test_a_needed_wheel_that_cannot_be_installed_says_so(tmp_path):
 
 def test_folders_in_front_hide_no_wheels(tmp_path, monkeypatch, caplog):
     """A deep data set before the one with wheels: looked at is level by level, and the bound is told."""
-    monkeypatch.setattr("kit.remote.wheels.MOST_FOLDERS", 30)
+    monkeypatch.setattr("kit.harness.folders.MOST_FOLDERS", 30)
     for number in range(50):
         (tmp_path / f"input/a-pictures/{number}/inner").mkdir(parents=True)
     make_wheel(tmp_path / "input/wheels", "attached_one", needs="numpy")
