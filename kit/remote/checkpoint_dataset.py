@@ -63,7 +63,9 @@ def _lay_out(folder: Path, archive: Path, name: str) -> None:
         try:
             os.link(archive, folder / ARCHIVE)
         except OSError:  # a file system without links
-            shutil.copyfile(archive, folder / ARCHIVE)
+            shutil.copy2(
+                archive, folder / ARCHIVE
+            )  # by its time the client knows an upload that it broke off
     slug = name.partition("/")[2]
     facts = {"id": name, "title": slug, "licenses": [{"name": "other"}]}
     atomic_write(folder / METADATA, json.dumps(facts, indent=2) + "\n")

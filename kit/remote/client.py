@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +26,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from kit.errors import CredentialsError, RemoteError
-from kit.remote.backoff import Backoff, PassingError
+from kit.harness.clock import SYSTEM_CLOCK, Clock
+from kit.harness.deadline import format_duration
+from kit.harness.size import format_size
+from kit.remote.backoff import Backoff, GivenUpError, PassingError
 from kit.remote.credentials import Credentials, find_credentials
 from kit.remote.download import Download
 from kit.remote.http import Http
@@ -43,13 +47,13 @@ from kit.remote.replies import (
     read_status,
 )
 from kit.remote.scrub import Scrubber
+from kit.remote.upload_limit import upload_limit_s
 
 logger = logging.getLogger(__name__)
 
 EMPTY_TRIES, EMPTY_S = 3, 10.0
 WHO_AM_I = "kernels.KernelsApiService/GetAcceleratorQuotaStatistics"
 """A call that changes nothing, and that everybody may make who is somebody."""
-UPLOAD_TIMEOUT_S = 6 * 3600.0
 _USERNAME = re.compile(r"^- username: (\S+)", re.MULTILINE)
 _DATASET_MADE = re.compile(r"(Dataset|Dataset version) is being created")
 _NO_UPLOAD = re.compile(r"^(Upload unsuccessful: .*|Dataset (?:version )?creation error: .*)$", re.MULTILINE)
@@ -64,10 +68,11 @@ class KaggleClient:
         *,
         backoff: Backoff | None = None,
         temporary: Path | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._environ = environment(environ)
         self.credentials = find_credentials(self._environ)
-        self.backoff = backoff or Backoff()
+        self.backoff, self._clock = backoff or Backoff(), clock
         self._scrub = Scrubber(self.credentials.secrets())
         self._process = KaggleProcess(self._environ, self._scrub, temporary)
         self._username = ""
@@ -160,13 +165,20 @@ class KaggleClient:
     def save_dataset(self, folder: Path, notes: str, *, exists: bool) -> None:
         """Upload ``folder`` (with its dataset-metadata.json) as a new dataset, or as the only version of one.
 
+        It takes at most ``upload_limit_s``, whatever the number of attempts; each goes on where the one before broke.
+
         Raises:
+            GivenUpError: it was not uploaded in that time.
             RemoteError: a file was not uploaded, or Kaggle refused.
         """
         words = ["datasets", "create", "-p", str(folder)]
         if exists:  # older versions would fill the account's storage with checkpoints that nobody needs
             words = ["datasets", "version", "-p", str(folder), "-m", notes, "--delete-old-versions"]
-        reply = self._call(*words, what="The dataset", asks=False, timeout_s=UPLOAD_TIMEOUT_S)
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        limit_s = upload_limit_s(size)
+        what = f"The upload of {format_size(size)}"
+        # One attempt that hangs must leave time for another.
+        reply = self._call(*words, what=what, asks=False, timeout_s=limit_s / 2, within_s=limit_s)
         fault = _NO_UPLOAD.search(reply.out)
         if fault or not _DATASET_MADE.search(reply.out):
             raise RemoteError(f"The dataset was not saved: {fault[1] if fault else reply.last_line}")
@@ -195,13 +207,27 @@ class KaggleClient:
             self._http().post(WHO_AM_I, {})
 
     def _call(
-        self, *words: str, what: str, retry: bool = True, asks: bool = True, timeout_s: float = 300.0
+        self,
+        *words: str,
+        what: str,
+        retry: bool = True,
+        asks: bool = True,
+        timeout_s: float = 300.0,
+        within_s: float = math.inf,
     ) -> CliReply:
+        """Call the client; ``timeout_s`` is for one attempt, ``within_s`` for all of them together."""
+        until_s = self._clock.monotonic() + within_s
         if self.credentials.kind == "none":
             raise CredentialsError(self.credentials.refused())
 
         def once() -> CliReply:
-            reply = self._process.call(*words, timeout_s=timeout_s)
+            left_s = until_s - self._clock.monotonic()
+            if left_s <= 0:
+                told = format_duration(round(within_s))
+                raise GivenUpError(
+                    f"{what} was not done in {told}, and is given up; called again it goes on."
+                )
+            reply = self._process.call(*words, timeout_s=min(timeout_s, left_s))
             if reply.code != 0:
                 error = failure(reply, self.credentials, what, asks=asks)
                 if isinstance(error, AbsentError):

@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 from kit.errors import CredentialsError, QuotaError, RemoteBusyError, RemoteError
-from kit.remote.backoff import PassingError
+from kit.harness.clock import SYSTEM_CLOCK
+from kit.remote import client as client_module
+from kit.remote.backoff import GivenUpError, PassingError
+from kit.remote.client import KaggleClient
 from kit.remote.delivery import deliver, new_mark, put_mark, refuse_busy, was_taken
 from kit.remote.kaggle_process import KaggleProcess
 from kit.remote.kernel_ref import KernelRef
 from kit.remote.replies import AbsentError, KernelStatus, Pushed, SourcesError
 from kit.remote.scrub import Scrubber
+from kit.remote.upload_limit import upload_limit_s
 from tests.remote.conftest import CODE, SLUG, Loopback
 from tests.remote.kaggle_server import Plan
 
@@ -237,6 +241,47 @@ def test_a_dataset_is_made_then_versioned_and_keeps_one_version(loopback, tmp_pa
     assert (dataset.versions[0].folder / "state.bin").read_bytes() == b"two"
     assert dataset.private
     assert client.dataset_version(name) == 2
+
+
+def dataset_in(folder: Path, owner: str) -> Path:
+    """Write a dataset that can be uploaded."""
+    folder.mkdir()
+    facts = {"id": f"{owner}/walk-state", "title": "walk-state", "licenses": [{"name": "other"}]}
+    (folder / "dataset-metadata.json").write_text(json.dumps(facts))
+    (folder / "state.bin").write_bytes(b"state" * 1000)
+    return folder
+
+
+def test_an_upload_has_time_for_its_size():
+    """A quarter of an hour, and a second for each half megabyte: 4 GB have less than two and a half hours."""
+    assert upload_limit_s(0) == 900.0
+    assert upload_limit_s(4_000_000_000) == 900.0 + 8000.0
+
+
+@pytest.mark.slow
+def test_an_upload_that_hangs_is_taken_up_where_it_broke(loopback, tmp_path, monkeypatch):
+    """One attempt gets half of the time; the next one sends what is missing of the same upload."""
+    monkeypatch.setattr(client_module, "upload_limit_s", lambda _: 40.0)
+    loopback.server.misbehave.hang(times=1, call="UploadBlob")
+    client = KaggleClient(
+        loopback.server.environ(loopback.home), backoff=loopback.client().backoff, temporary=tmp_path / "left"
+    )
+    client.save_dataset(dataset_in(tmp_path / "dataset", loopback.server.user), "one", exists=False)
+    assert len(loopback.server.calls("StartBlobUpload")) == 1
+    assert [one.number for one in loopback.server.dataset("walk-state").versions] == [1]
+
+
+@pytest.mark.slow
+def test_an_upload_that_hangs_for_good_is_given_up_in_time(loopback, tmp_path, monkeypatch):
+    """All attempts together have that time, not each of six."""
+    monkeypatch.setattr(client_module, "upload_limit_s", lambda _: 6.0)
+    loopback.server.misbehave.hang(times=None, call="UploadBlob")
+    began_s = SYSTEM_CLOCK.monotonic()
+    with pytest.raises(GivenUpError, match=r"upload of 5\.\d kB was not done in 6s, and is given up"):
+        loopback.client().save_dataset(
+            dataset_in(tmp_path / "dataset", loopback.server.user), "one", exists=False
+        )
+    assert SYSTEM_CLOCK.monotonic() - began_s < 12.0
 
 
 @pytest.mark.slow
