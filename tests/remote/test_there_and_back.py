@@ -1,5 +1,6 @@
 """There and back: what the real client pushes really runs, comes home, and goes on, bit for bit."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ pytestmark = pytest.mark.slow
 TOTAL = 400
 LONGEST_S, TOLD_S = 28.0, 30.0
 """A session is told that it has 30 s, so it stops in time after 26.25 s; one that hangs is killed after 28 s."""
+INTERVAL, HANGS_AT = 8, 100
+"""Steps between two checkpoints, and the step before which the first session hangs: four after a checkpoint."""
 
 
 def client_of(server: KaggleServer, home: Path) -> KaggleClient:
@@ -46,16 +49,45 @@ def seeded(notebook: Path) -> Path:
     return notebook
 
 
+def steps_done(server: KaggleServer, slug: str) -> list[list[int]]:
+    """Return the steps that each session really did, in order, by a list that the notebook itself kept there."""
+    folders = [version.session.working for version in server.kernel(slug).versions]
+    return [
+        [int(line) for line in (folder / "steps.txt").read_text().split()] for folder in folders if folder
+    ]
+
+
+def refuse_repetitions(done: list[list[int]], sessions: list[dict[str, Any]], interval: int) -> None:
+    """Each session does steps in a row, from where the one before ended or, if that was killed, its last checkpoint."""
+    assert len(done) == len(sessions)
+    assert done == [list(range(one[0], one[-1] + 1)) for one in done]
+    repeated = [before[-1] + 1 - after[0] for before, after in itertools.pairwise(done)]
+    for again, one in zip(repeated, sessions, strict=False):
+        most = interval if one["kernel_status"] == "CANCEL_ACKNOWLEDGED" else 0
+        assert 0 <= again <= most, (again, one)
+    assert sum(map(len, done)) - TOTAL == sum(repeated)
+    assert [one["from_step"] for one in sessions] == [steps[0] for steps in done]
+
+
 def test_three_sessions_end_like_one_that_nobody_touched(tmp_path: Path) -> None:
-    """One hangs and is killed, one stops in time, one completes; weights and metrics are those of a single run."""
+    """One hangs and is killed, one stops in time, one completes; weights and metrics are those of a single run.
+
+    What the killed one did after its last checkpoint is done again, less than lies between two; nothing else is.
+    """
     notebook = seeded(walking_notebook(tmp_path))
-    values = {"total_timesteps": TOTAL, "pause_s": 0.1, "hang_at": 100}
+    values = {"total_timesteps": TOTAL, "pause_s": 0.1, "hang_at": HANGS_AT}
+    values |= {"checkpoint_steps": INTERVAL, "note_steps": True}
     with KaggleServer(tmp_path / "kaggle", rehearsed(LONGEST_S)) as server:
         client = client_of(server, tmp_path / "account")
         kernel = kernel_order(Launch(notebook, values), limit=f"{TOLD_S}s", slug="walking-there")
         chain = Chain(client, ChainOrder(kernel, tmp_path / "there", every_s=1.0, max_sessions=6))
         found = chain.run()
+        done = steps_done(server, "walking-there")
     assert found["status"] == "complete", found
+    refuse_repetitions(done, found["sessions"], INTERVAL)
+    assert done[0][-1] + 1 == HANGS_AT
+    assert done[1][0] > HANGS_AT - INTERVAL
+    assert done[1][0] < HANGS_AT  # so that this sees a repetition where there is one
     ends = [(one["kernel_status"], one["run_status"]) for one in found["sessions"]]
     assert ends[0][0] == "CANCEL_ACKNOWLEDGED"
     assert ("COMPLETE", "stopped") in ends
@@ -69,6 +101,8 @@ def test_three_sessions_end_like_one_that_nobody_touched(tmp_path: Path) -> None
     assert last_state(tmp_path / "there") == last_state(tmp_path / "alone")
     there, alone_rows = (tmp_path / name / "metrics.csv" for name in ("there", "alone"))
     assert there.read_bytes() == alone_rows.read_bytes()
+    ledger = json.loads((tmp_path / "there" / "sessions.json").read_text())["sessions"]
+    assert [one["first_step"] for one in ledger] == [steps[0] for steps in done]
     assert verify(tmp_path / "there").ok
 
 

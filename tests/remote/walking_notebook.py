@@ -7,6 +7,8 @@ PARAMETERS = """total_timesteps = 400
 seed = 3
 pause_s = 0.0
 hang_at = -1
+checkpoint_steps = 0
+note_steps = False
 """
 WALK = """import random
 import time
@@ -37,7 +39,13 @@ TRAIN = """session = TrainingSession.open(
     "walking",
     total_timesteps=total_timesteps,
     config={"seed": seed},
-    cadence=Cadence(checkpoint_min_s=0.1, checkpoint_max_s=0.1, export_every_steps=100, export_min_s=1.0),
+    cadence=Cadence(
+        checkpoint_every_steps=checkpoint_steps or None,
+        checkpoint_min_s=0.1,
+        checkpoint_max_s=0.1,
+        export_every_steps=100,
+        export_min_s=1.0,
+    ),
 )
 random.seed(seed)
 np.random.seed(seed)
@@ -49,6 +57,9 @@ for step in session.steps():
         time.sleep(10_000)
     time.sleep(pause_s)
     at = walk.advance()
+    if note_steps:
+        with Path("steps.txt").open("a") as done:
+            done.write(f"{step}\\n")
     if (step + 1) % 5 == 0:
         session.record(at=at)
 """
