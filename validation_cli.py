@@ -17,10 +17,13 @@ from typing import Any
 
 import cli_options as options
 from cli_options import Parser
-from kit.errors import KitError, UsageError
+from kit.errors import KitError, LeftRunningError, UsageError
+from kit.harness.finite import finite
 
 WATCHED = ("memory_limit", "disk_limit", "hang_limit", "end_hang")
 """Options of a session that the watchdog sees to; no notebook needs a parameter for them."""
+TAKEN_UP_AGAIN = ("logs", "pull", "chain")
+"""Commands that wait for Kaggle: interrupted, they are called again."""
 
 
 @dataclass(frozen=True)
@@ -329,7 +332,8 @@ def pull(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
 
 def chain(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Push as many sessions as the run needs."""
-    from kit.remote.chain import Chain, ChainOrder
+    from kit.remote.chain import Chain
+    from kit.remote.chain_order import ChainOrder
     from kit.remote.client import KaggleClient
     from kit.remote.command_orders import quick_launch, run_folder_for
     from kit.report.remote import chain_text
@@ -506,6 +510,25 @@ COMMANDS = {
 """The commands by name; exit codes are those of the module's docstring."""
 
 
+def _failed(error: KitError, *, as_json: bool) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"error": str(error), "nearest": getattr(error, "nearest", None)}))
+    return error.exit_code
+
+
+def _interrupted(words: Sequence[str]) -> KitError:
+    """Return what is said of an interruption while modules were imported, or files read."""
+    command = next((word for word in words if word in COMMANDS), "")
+    if command in TAKEN_UP_AGAIN:
+        return LeftRunningError(
+            "Interrupted before anything was asked for. What runs at Kaggle goes on; the same command takes it up."
+        )
+    return KitError(
+        "Interrupted before the push: nothing was pushed." if command == "push" else "interrupted."
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -514,17 +537,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = parser(words).parse_args(words)
         data, text, code = COMMANDS[chosen.command].act(chosen)
-    except (
-        KeyboardInterrupt
-    ):  # while modules are imported, or files are read: what runs long handles it itself
-        print("error: interrupted.", file=sys.stderr)
-        return 1
+    except KeyboardInterrupt:  # what runs long handles it itself
+        return _failed(_interrupted(words), as_json=as_json)
     except KitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        if as_json:
-            print(json.dumps({"error": str(error), "nearest": getattr(error, "nearest", None)}))
-        return error.exit_code
-    print(json.dumps(data, allow_nan=False) if as_json else text)
+        return _failed(error, as_json=as_json)
+    print(json.dumps(finite(data), allow_nan=False) if as_json else text)
     return code
 
 

@@ -14,7 +14,8 @@
     └── RemoteError              exit 1   Kaggle refused, failed, answered nonsense, or cannot be reached
         ├── CredentialsError     exit 2   no credentials, wrong ones, or expired ones
         ├── QuotaError           exit 3   the weekly quota does not hold what is asked for
-        └── RemoteBusyError      exit 4   a run is still going on there
+        ├── RemoteBusyError      exit 4   a run is still going on there
+        └── LeftRunningError     exit 4   the command was interrupted; what is at Kaggle goes on, or stays
 
 Anything else that is raised is a bug, in the kit or in the caller's code, and surfaces as it is.
 """
@@ -122,6 +123,12 @@ class QuotaError(RemoteError):
 
 class RemoteBusyError(RemoteError):
     """A run is still going on under that name: another would run beside it, and what it leaves is not there yet."""
+
+    exit_code = 4
+
+
+class LeftRunningError(RemoteError):
+    """A command was interrupted. What runs on Kaggle goes on, what lies there stays; the message says how to go on."""
 
     exit_code = 4
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from kit import __version__
@@ -20,53 +19,22 @@ from kit.harness.clock import SYSTEM_CLOCK, Clock
 from kit.harness.deadline import DEFAULT_SESSION_S, HOUR_S, format_duration
 from kit.harness.lock import FileLock
 from kit.harness.run_folder import RunFolder, move_aside
-from kit.notebooks.launch import Launch
 from kit.remote.chain_home import Homecoming
+from kit.remote.chain_order import ChainOrder
 from kit.remote.chain_state import ChainFolder, ChainSession, ChainState, read_state, write_state
 from kit.remote.checkpoint_dataset import dataset_ref
 from kit.remote.client import KaggleClient
 from kit.remote.delivery import deliver, has_arrived, new_mark, put_mark, refuse_busy, was_taken
-from kit.remote.kernel import KernelOrder
+from kit.remote.interruption import interrupted_chain, told_when_interrupted
 from kit.remote.kernel_ref import KernelRef
 from kit.remote.push import PushOrder, build, look_before, slug_for, wants_gpu
 from kit.remote.replies import SourcesError
-from kit.remote.waiting import EVERY_S, Waiting
+from kit.remote.waiting import Waiting
 from kit.report.remote import chain_cost_text
 
 logger = logging.getLogger(__name__)
 
-SHORTEST_S = 600.0
-"""A session shorter than this is not worth its start."""
 Tell = Callable[[str], object]
-
-
-@dataclass(frozen=True)
-class ChainOrder:
-    """What to run, and how far.
-
-    Attributes:
-        kernel: the notebook and how it is pushed; its owner and slug name the kernel.
-        out: the run folder at home; the chain's own folder lies beside it.
-        quick: the launch of the quick test that comes before the first push, None to do without.
-        max_sessions: how many sessions it may pay for in all.
-        max_gpu_hours: how many GPU hours in all, None for what the account has.
-        by_dataset: hand over by a dataset even where a version is COMPLETE.
-        retry: go on after a session that brought nothing.
-        fresh: move the chain and the run that are there aside.
-        every_s: seconds between two questions how a session stands.
-        shortest_s: a session shorter than that is not begun.
-    """
-
-    kernel: KernelOrder
-    out: Path
-    quick: Launch | None = None
-    max_sessions: int = 20
-    max_gpu_hours: float | None = None
-    by_dataset: bool = False
-    retry: bool = False
-    fresh: bool = False
-    every_s: float = EVERY_S
-    shortest_s: float = SHORTEST_S
 
 
 class Chain:
@@ -96,24 +64,28 @@ class Chain:
         ``status`` is complete, stopped (by a limit that was set) or failed (a session brought nothing).
 
         Raises:
+            LeftRunningError: it was interrupted; the same call goes on.
             RunLockedError: another process works on this chain.
             ConfigMismatchError: the folder holds a chain of other settings.
             QuotaError: the account's quota is used up.
             RemoteError: Kaggle refuses, or cannot be reached; the state stands, and the same call goes on.
         """
-        self._make_way()
-        lock = FileLock(self._folder.lock).acquire()
-        try:
-            self._state = read_state(self._folder.state, self._identity())
-            if self._order.retry:
-                self._state.stopped = ""
-                last = self._state.last
-                self._given_up = last.number if last is not None and last.stage == "ended" else 0
-            while not self._is_over():
-                self._go_on()
-            return self._found()
-        finally:
-            lock.release()
+        fresh = self._order.fresh
+        with told_when_interrupted(lambda: interrupted_chain(self._ref, self._state, fresh=fresh)):
+            self._make_way()
+            with FileLock(self._folder.lock).acquire():
+                self._take_up()
+                while not self._is_over():
+                    self._go_on()
+                return self._found()
+
+    def _take_up(self) -> None:
+        """Read how the chain stands."""
+        self._state = read_state(self._folder.state, self._identity())
+        if self._order.retry:
+            self._state.stopped = ""
+            last = self._state.last
+            self._given_up = last.number if last is not None and last.stage == "ended" else 0
 
     def _go_on(self) -> None:
         """Do the next thing that is to be done."""
@@ -179,6 +151,7 @@ class Chain:
             max(0, state.home_step),
             carry,
             limit_s,
+            without_sources=None if kernel.kernel_sources or kernel.dataset_sources else False,
             former=former.state if former else "",
         )
         state.sessions.append(session)
@@ -227,6 +200,8 @@ class Chain:
         self._tell(f"session {session.number}: pushing {self._ref}, {at}{limit}")
         try:
             pushed = deliver(self._client, self._ref, self._folder.kernel, session.mark, session.limit_s)
+            if pushed.answered:
+                session.without_sources = False
         except SourcesError as error:
             pushed, session.without_sources = error.pushed, True
             if set(error.names) != {
@@ -255,7 +230,11 @@ class Chain:
             self._state.sessions.remove(session)
             self._save()
             return
-        self._tell(f"session {session.number} had been pushed")
+        unsure = session.without_sources is None
+        more = (
+            "; whether Kaggle attached what it needs was never read, and shows when it ends" if unsure else ""
+        )
+        self._tell(f"session {session.number} had been pushed{more}")
         self._is_pushed(session, None, f"https://www.kaggle.com/code/{self._ref}")
 
     def _wait(self, session: ChainSession) -> None:

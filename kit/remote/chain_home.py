@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,19 +57,31 @@ class Homecoming:
         """
         state = self.state
         self._put_back()
+        if not self._is_home(session):
+            self._bring_home(session)
+        if session.without_sources is None and session.step > session.from_step:
+            session.without_sources = False  # it went on from what it was to be given
+        # A notebook that failed has not done what it does, even where its run is complete.
+        state.complete = session.run_status == COMPLETE and session.kernel_status != "ERROR"
+        state.stopped = "" if state.complete else self._why_no_more(session)
+        if not state.complete:
+            self._hand_over(session)
+
+    def _is_home(self, session: ChainSession) -> bool:
+        """Whether what it left was brought home by a call before, which ended before the next session was prepared."""
+        return bool(session.run_status) and _is_as_left(self.folder.out, {self.state.home_sha256})
+
+    def _bring_home(self, session: ChainSession) -> None:
+        """Bring home what a session left, if it left a run, and note what became of it."""
+        state = self.state
         found = self._bring(session) if self._is_its_own(session) else None
         session.gpu_hours = self._gpu_hours(session)
         session.step = max(0, state.home_step) if found is None else int(found["step"])
         if found is not None:
-            session.run_status, session.reason = str(found["status"]), str(found["reason"])
+            session.run_status, session.reason = str(found["status"]) or FAILED, str(found["reason"])
             state.total_timesteps = int(found["total_timesteps"] or 0)
             self._put_home(found, session)
             self.save()
-        # A notebook that failed has not done what it does, even where its run is complete.
-        state.complete = session.run_status == COMPLETE and session.kernel_status != "ERROR"
-        state.stopped = "" if state.complete else self._why_no_more(session, found is not None)
-        if not state.complete:
-            self._hand_over(session)
 
     def _is_its_own(self, session: ChainSession) -> bool:
         """Whether the newest version is that of the session; False where it is not, and the session is given up."""
@@ -89,14 +101,13 @@ class Homecoming:
 
     def _bring(self, session: ChainSession) -> dict[str, Any] | None:
         """Return what pulling found, in the incoming folder; None where nothing survived that could be continued."""
-        incoming = self.folder.incoming
-        shutil.rmtree(incoming, ignore_errors=True)
+        order = PullOrder(self.ref, self.folder.incoming, replace=True)
         try:
             try:
-                found = Pull(self.client, PullOrder(self.ref, incoming)).run()
+                found = Pull(self.client, order).run()
             except IntegrityError as error:
                 logger.warning("Session %d: %s The loose files are tried.", session.number, error)
-                found = Pull(self.client, PullOrder(self.ref, incoming, loose=True)).run()
+                found = Pull(self.client, replace(order, loose=True)).run()
             self._refuse_other()
         except NothingLeftError as error:
             self.tell(f"session {session.number}: {error}")
@@ -148,15 +159,16 @@ class Homecoming:
         elif replaced.exists():
             replaced.rename(self.folder.out)
 
-    def _why_no_more(self, session: ChainSession, brought_a_run: bool) -> str:
+    def _why_no_more(self, session: ChainSession) -> str:
         """Return why another session would be paid for nothing; empty where it is worth it."""
+        brought_a_run = bool(session.run_status)
         why = session.message or session.reason or "its log says why"
         if session.run_status == COMPLETE:
             return f"the run is complete, but the notebook of session {session.number} failed after it: {why}"
-        # Without its source it could bring nothing; the next one gets the run by a dataset, once.
-        excused = (session.without_sources and session.carry == "kernel") or (
-            self.give_up and not brought_a_run
-        )
+        # Without its source it could bring nothing, and where nobody knows it may have been so: the next one gets the
+        # run by a dataset, once.
+        handed_nothing = session.without_sources is not False and session.carry == "kernel"
+        excused = handed_nothing or (self.give_up and not brought_a_run)
         if not excused and not (brought_a_run and session.step > session.from_step):
             return f"session {session.number} brought nothing: {session.kernel_status} ({why})"
         before = self.state.sessions[-2] if len(self.state.sessions) > 1 else None

@@ -26,7 +26,8 @@ class ChainSession:
 
     ``former`` is how the version before it ended, empty where there was none, None where that is not known.
     ``carry`` is how it got the run: not at all, as the output of the version before, or as a dataset. ``gpu_hours`` is
-    what it cost, by its log.
+    what it cost, by its log. ``without_sources`` is whether Kaggle dropped a source that it names; None from before the
+    push until its answer is read, and for good where that never was.
     """
 
     number: int
@@ -45,7 +46,7 @@ class ChainSession:
     reason: str = ""
     step: int = 0
     gpu_hours: float = 0.0
-    without_sources: bool = False
+    without_sources: bool | None = False
     former: str | None = None
 
 

@@ -134,7 +134,7 @@ def deliver(client: KaggleClient, ref: KernelRef, folder: Path, mark: str, limit
             # Once one attempt may have been taken, it is looked for before every other, and before it is given up.
             unsure = unsure or not _is_sure(error)
             if unsure and has_arrived(client, ref, mark):
-                return Pushed(None, f"https://www.kaggle.com/code/{ref}")
+                return Pushed(None, f"https://www.kaggle.com/code/{ref}", answered=False)
             if again:
                 continue
             if isinstance(error, PassingError):

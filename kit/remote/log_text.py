@@ -7,6 +7,7 @@ together again, and a line has the time (s since the session's begin) of the rec
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -59,9 +60,10 @@ def _lines_of(records: list[Mapping[str, Any]]) -> Iterator[LogLine]:
 
 def _seconds(value: Any) -> float:
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        seconds = float(value)
+    except (TypeError, ValueError, OverflowError):
         return 0.0
+    return seconds if math.isfinite(seconds) else 0.0
 
 
 def readable(log: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from kit.harness.progress_line import BEGINS, Progress, read_progress
 from kit.remote.client import KaggleClient
+from kit.remote.interruption import interrupted_logs, told_when_interrupted
 from kit.remote.kernel_ref import KernelRef
 from kit.remote.log_text import last_progress, log_lines
 from kit.remote.replies import KernelStatus
@@ -28,8 +29,14 @@ def show_logs(client: KaggleClient, ref: KernelRef, tell: Tell, *, follow: bool 
     itself, None where it said nothing.
 
     Raises:
+        LeftRunningError: it was interrupted; the kernel was not.
         RemoteError: there is no such kernel.
     """
+    with told_when_interrupted(lambda: interrupted_logs(ref, follow=follow)):
+        return _show(client, ref, tell, follow=follow)
+
+
+def _show(client: KaggleClient, ref: KernelRef, tell: Tell, *, follow: bool) -> dict[str, Any]:
     status = client.status(ref)
     if follow and status.under_way:
         followed = _Followed(client, ref, tell)

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from kit.errors import RemoteError, UsageError
-from kit.harness.summary import COMPLETE, STOPPED, read_json
+from kit.harness.summary import COMPLETE, STOPPED
 from kit.harness.watchdog import STOP_HARD
 from kit.remote.client import KaggleClient
 from kit.remote.kernel_ref import KernelRef
+from kit.remote.left_summary import read_left_summary
 from kit.remote.log_text import last_progress
 from kit.remote.output_listing import OutputListing
 from kit.remote.output_run import OutputRun, run_in
@@ -74,7 +75,7 @@ def _summary(
             return listing.files[name]
 
         client.downloads().to(path, address, name)
-        return read_json(path) or None
+        return read_left_summary(path) or None
 
 
 def exit_code_of_run(found: Mapping[str, Any]) -> int:

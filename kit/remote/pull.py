@@ -10,7 +10,7 @@ from __future__ import annotations
 import glob
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,26 +19,28 @@ from typing import Any
 from kit.errors import IntegrityError, RemoteBusyError, UsageError
 from kit.harness.atomic import make_durable, storage_errors, temporary_for
 from kit.harness.lock import FileLock
-from kit.harness.manifest import STEP_FOLDER, verify_checkpoint
 from kit.harness.run_folder import RunFolder, move_aside
 from kit.harness.store import discard, is_stale, sha256_file
 from kit.harness.summary import read_json
 from kit.harness.unpack import read_sums
-from kit.harness.verify import ARCHIVE, CHECKPOINTS, ROWS, verify
+from kit.harness.verify import ARCHIVE, LEDGER
 from kit.notebooks.package import package_run
 from kit.notebooks.unpack import command_to_continue, unpack_run
 from kit.remote.client import KaggleClient
 from kit.remote.download import Address
+from kit.remote.interruption import interrupted_pull, told_when_interrupted
 from kit.remote.kernel_ref import KernelRef
+from kit.remote.left_summary import read_left_summary
 from kit.remote.log_text import readable
 from kit.remote.output_listing import OutputListing
 from kit.remote.output_run import SUM, NothingLeftError, OutputRun, run_in
+from kit.remote.pulled import Pulled, known_by, ledger_sum, read_pulled
 from kit.remote.replies import KernelStatus
+from kit.remote.soundness import checkpoints_in, files_at_fault, refuse_damaged, step_of, without_sum
 
 logger = logging.getLogger(__name__)
 
 OLDER = "older"
-NEEDED = frozenset({"run.json", *ROWS})
 KERNEL_LOG = "kaggle.log"
 Progress = Callable[[int], object]
 
@@ -47,13 +49,15 @@ Progress = Callable[[int], object]
 class PullOrder:
     """What to bring, and where to: ``out`` is the run folder.
 
-    ``fresh`` moves a run that is there aside; ``loose`` takes the loose files whether there is an archive or not.
+    ``fresh`` moves a run that is there aside; ``replace`` deletes it, where it is not what would come; ``loose`` takes
+    the loose files whether there is an archive or not.
     """
 
     ref: KernelRef
     out: Path
     fresh: bool = False
     loose: bool = False
+    replace: bool = False
 
 
 class Pull:
@@ -65,14 +69,17 @@ class Pull:
         self._listing = OutputListing()
         self._bytes = 0
         self._unpacking: dict[str, Any] = {}
+        self._ledger = ""
 
     def run(self) -> dict[str, Any]:
         """Bring it home.
 
         Returns ``{run_dir, kernel, kernel_status, failure_message, status, reason, step, total_timesteps, resumable,
-        bytes, files, source (archive, files or unchanged), checkpoints, ok, continue_with}``; ``status`` is the run's.
+        bytes, files, source (archive, files or unchanged), unverified, checkpoints, ok, continue_with}``; ``status`` is
+        the run's, ``unverified`` are the files that came and that no checksum covered.
 
         Raises:
+            LeftRunningError: it was interrupted; nothing half is kept.
             RemoteBusyError: it still runs, so what it leaves is not there yet.
             NothingLeftError: it left no run, or none with a checkpoint.
             RemoteError: the files cannot be had.
@@ -80,6 +87,11 @@ class Pull:
             IntegrityError: what came is damaged; nothing was kept.
             StorageError: the disk is full; nothing was kept.
         """
+        order = self._order
+        with told_when_interrupted(lambda: interrupted_pull(order.ref, order.out)):
+            return self._run()
+
+    def _run(self) -> dict[str, Any]:
         order = self._order
         status = self._client.status(order.ref)
         if status.under_way:
@@ -92,13 +104,27 @@ class Pull:
         except NothingLeftError as error:
             why = f": {status.message}" if status.message else ""
             raise NothingLeftError(f"{error} Kaggle says {status.state}{why}.") from None
-        if self._is_here(run):
-            return self._unchanged(status)
+        unverified = self._here(run)
+        if unverified is not None:
+            return self._unchanged(status, unverified)
+        if order.replace:
+            shutil.rmtree(order.out, ignore_errors=True)
         self.refuse_occupied()
         return self._bring(run, status)
 
-    def _is_here(self, run: OutputRun) -> bool:
-        """Whether this very archive is in the folder already, and nothing was done there since."""
+    def _here(self, run: OutputRun) -> list[str] | None:
+        """Return what was unverified of this very output, if it is here already and nothing was done there since."""
+        if self._has_its_archive(run):
+            return []
+        noted = read_pulled(self._order.out)
+        if noted is None or noted.output != self._known_by(run) or (self._order.loose and not noted.loose):
+            return None
+        with self._workplace() as work:
+            if LEDGER in run.names:
+                self._fetch(run, LEDGER, work / LEDGER)
+            return noted.unverified if ledger_sum(work) == noted.ledger else None
+
+    def _has_its_archive(self, run: OutputRun) -> bool:
         beside, archive = self._order.out / SUM, self._order.out / ARCHIVE
         if not (beside.is_file() and archive.is_file() and SUM in run.names) or self._order.loose:
             return False
@@ -107,10 +133,12 @@ class Pull:
             there = read_sums((work / SUM).read_bytes())
         return list(there.values()) == [sha256_file(archive)] and there == read_sums(beside.read_bytes())
 
-    def _unchanged(self, status: KernelStatus) -> dict[str, Any]:
-        out = self._order.out
-        checkpoints = _checkpoints(out)
-        return self._found(status, {"source": "unchanged", "files": 0, "continue_with": ""}, checkpoints)
+    def _known_by(self, run: OutputRun) -> str:
+        return known_by(self._listing, run, str(self._order.ref))
+
+    def _unchanged(self, status: KernelStatus, unverified: list[str]) -> dict[str, Any]:
+        found = {"source": "unchanged", "files": 0, "continue_with": "", "unverified": unverified}
+        return self._found(status, found, checkpoints_in(self._order.out))
 
     def refuse_occupied(self) -> None:
         """Raise UsageError where the folder holds something that is not to be moved; a kernel is not asked for."""
@@ -135,7 +163,8 @@ class Pull:
             found = self._from_archive(run, made) if run.archived and not self._order.loose else None
             found = found or self._from_later_files(run, made)
             self._keep_log(made)
-            checkpoints = _checkpoints(made)
+            self._note(run, made, found)
+            checkpoints = checkpoints_in(made)
             with storage_errors(out):
                 if out.is_dir() and any(out.iterdir()):
                     logger.warning("The run that was in %s is now in %s.", out, move_aside(RunFolder(out)))
@@ -146,6 +175,13 @@ class Pull:
         found["continue_with"] = str(found["continue_with"]).replace(str(made), str(out))
         return self._found(status, found, checkpoints)
 
+    def _note(self, run: OutputRun, made: Path, found: dict[str, Any]) -> None:
+        """Note what came where no sum of the output's would know it again."""
+        loose = found["source"] == "files"
+        if loose or SUM not in run.names:
+            archive = sha256_file(made / ARCHIVE)
+            Pulled(self._known_by(run), self._ledger, archive, loose, found["unverified"]).note_in(made)
+
     def _from_archive(self, run: OutputRun, made: Path) -> dict[str, Any] | None:
         """Return what unpacking found; None where the loose files are of a later step than the archive's."""
         try:
@@ -155,7 +191,7 @@ class Pull:
             logger.warning("The archive does not verify, it is downloaded again: %s", error)
             found = self._unpacked(run, made)
         self._unpacking = found
-        newest = max((int(one["name"].partition("-")[2]) for one in found["checkpoints"]), default=-1)
+        newest = max(map(step_of, found["checkpoints"]), default=-1)
         if run.step > newest:
             logger.warning(
                 "The archive is of step %s, the files beside it of step %s: the session was killed before it made "
@@ -171,7 +207,11 @@ class Pull:
         for name in (ARCHIVE, SUM):
             if made.with_name(name).is_file():
                 made.with_name(name).rename(made / name)
-        return {"source": "archive", "files": found["files"], "continue_with": found["continue_with"]}
+        self._ledger = ledger_sum(made)
+        # The sums inside cover its members, not its own directory.
+        unverified = [] if (made / SUM).is_file() else [ARCHIVE]
+        kept = {name: found[name] for name in ("files", "continue_with")}
+        return {"source": "archive", "unverified": unverified, **kept}
 
     def _unpacked(self, run: OutputRun, made: Path) -> dict[str, Any]:
         for name in (SUM, ARCHIVE):
@@ -206,33 +246,23 @@ class Pull:
         for name in names:
             self._fetch(run, name, made / name)
         # A byte may have changed on the way; a second copy with the same fault is the fault of what lies there.
-        for name in _files_at_fault(made, names):
+        for name in files_at_fault(made, names):
             logger.warning("%s does not verify, it is downloaded again.", name)
             self._fetch(run, name, made / name)
-        self._refuse_damaged(made)
+        refuse_damaged(made, str(self._order.ref))
+        self._ledger, unverified = ledger_sum(made), without_sum(made, names)
         package_run(made)
         facts = read_json(made / "run.json")
         command = command_to_continue(str(facts.get("notebook") or "run"), facts, made)
-        return {"source": "files", "files": len(names), "continue_with": command}
-
-    def _refuse_damaged(self, made: Path) -> None:
-        """Raise IntegrityError where no checkpoint is sound, or what a run needs is damaged; say what has no sum."""
-        report = verify(made)
-        bad = [name for name in report.bad if name in NEEDED]
-        if bad:
-            why = f"{self._order.ref} left {bad[0]} damaged: {report.reasons[bad[0]]}. Nothing was kept."
-            raise IntegrityError(why, bad)
-        if not any(one["fault"] is None for one in _checkpoints(made)):
-            why = f"{self._order.ref} left no checkpoint that verifies. Nothing was kept."
-            raise IntegrityError(why, [CHECKPOINTS])
-        for note in (*report.notes, *(f"{name} {why}" for name, why in report.reasons.items())):
-            logger.warning("%s", note)
+        found = {"source": "files", "files": len(names), "continue_with": command}
+        return {**found, "unverified": unverified}
 
     def _found(
         self, status: KernelStatus, found: dict[str, Any], checkpoints: list[dict[str, Any]]
     ) -> dict[str, Any]:
-        summary = read_json(self._order.out / "summary.json")
-        run = read_json(self._order.out / "run.json")
+        summary = read_left_summary(self._order.out / "summary.json")
+        total = read_json(self._order.out / "run.json").get("total_timesteps", 0)
+        sound = [step_of(one) for one in checkpoints if one["fault"] is None]
         return {
             "run_dir": str(self._order.out),
             "kernel": str(self._order.ref),
@@ -240,8 +270,8 @@ class Pull:
             "failure_message": status.message,
             "status": summary.get("status", "failed"),
             "reason": summary.get("reason", ""),
-            "step": summary.get("step", 0),
-            "total_timesteps": summary.get("total_timesteps", run.get("total_timesteps", 0)),
+            "step": summary.get("step", max(sound, default=0)),
+            "total_timesteps": summary.get("total_timesteps", total if isinstance(total, int) else 0),
             "resumable": bool(summary.get("resumable")),
             "bytes": self._bytes,
             **found,
@@ -285,26 +315,3 @@ class Pull:
                 yield work
             finally:
                 shutil.rmtree(work, ignore_errors=True)
-
-
-def _files_at_fault(made: Path, names: Iterable[str]) -> list[str]:
-    """Return the files that do not verify; of a checkpoint, all of them."""
-    bad = {_within(name) for name in verify(made).bad}
-    return [name for name in names if _within(name) in bad]
-
-
-def _within(name: str) -> str:
-    return "/".join(name.split("/")[:2]) if name.startswith(f"{CHECKPOINTS}/") else name
-
-
-def _checkpoints(folder: Path) -> list[dict[str, Any]]:
-    found = []
-    for path in sorted(RunFolder(folder).checkpoints.glob("step-*")):
-        if STEP_FOLDER.fullmatch(path.name):
-            try:
-                verify_checkpoint(path)
-                fault = None
-            except IntegrityError as error:
-                fault = str(error)
-            found.append({"name": path.name, "fault": fault})
-    return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kit.errors import PreflightError, QuotaError, UsageError
+from kit.errors import PreflightError, QuotaError, RemoteError, UsageError
 from kit.harness.clock import SYSTEM_CLOCK, Clock
 from kit.harness.deadline import Limits, format_duration
 from kit.harness.summary import COMPLETE
@@ -17,6 +17,12 @@ from kit.remote.client import KaggleClient
 from kit.remote.delivery import deliver, new_mark, put_mark, refuse_busy
 from kit.remote.gpu_hours import cost_of
 from kit.remote.image import refuse_missing
+from kit.remote.interruption import (
+    interrupted_before,
+    interrupted_push,
+    interrupted_wait,
+    told_when_interrupted,
+)
 from kit.remote.kernel import BuiltKernel, KernelOrder, build_kernel
 from kit.remote.kernel_ref import KernelRef
 from kit.remote.metadata import slug_of
@@ -138,6 +144,7 @@ class Push:
         self._client, self._order, self._tell, self._clock = client, order, tell, clock
         self.ref = KernelRef("", "")
         self.former: str | None = None
+        self._begun = False
 
     def run(self) -> dict[str, Any]:
         """Check, build, and push.
@@ -145,11 +152,19 @@ class Push:
         Returns ``{kernel, url, version, folder, size_bytes, session_limit_s, forecast, cost, pushed_at_s}``.
 
         Raises:
+            LeftRunningError: it was interrupted while it was pushed.
             RemoteBusyError: a run is going on under that name; nothing was pushed.
             QuotaError: what is left of the quota is less than it takes; nothing was pushed.
             PreflightError, DoesNotFitError: see ``look_before``.
-            RemoteError, CredentialsError: Kaggle refused, or cannot be reached.
+            RemoteError, CredentialsError: Kaggle refused, or cannot be reached; or it was interrupted before the push.
         """
+        with told_when_interrupted(self._interrupted):
+            return self._run()
+
+    def _interrupted(self) -> RemoteError:
+        return interrupted_push(self.ref) if self._begun else interrupted_before()
+
+    def _run(self) -> dict[str, Any]:
         kernel = self._order.kernel
         if not kernel.owner:
             kernel = replace(kernel, owner=self._client.username())
@@ -165,6 +180,7 @@ class Push:
             refuse_busy(self._client, self.ref)
         mark = new_mark()
         put_mark(built.folder, mark)
+        self._begun = True
         pushed = deliver(self._client, self.ref, built.folder, mark, kernel.session_limit_s)
         self._tell(f"{self.ref} is pushed: {pushed.url}")
         return {
@@ -198,8 +214,13 @@ def _time(seconds: float) -> str:
 def push_and_wait(
     push: Push, client: KaggleClient, out: Path, *, tell: Tell, fresh: bool, every_s: float = EVERY_S
 ) -> dict[str, Any]:
-    """Push, wait until the kernel has ended, and bring its run home; returns what push and pull found."""
+    """Push, wait until the kernel has ended, and bring its run home; returns what push and pull found.
+
+    Raises:
+        LeftRunningError: it was interrupted after the push; the message says how to bring the run home.
+    """
     Pull(client, PullOrder(push.ref, out, fresh=fresh)).refuse_occupied()  # hours later it would be too late
     pushed = push.run()
-    Waiting(client, every_s, tell).until_ended(push.ref, pushed["pushed_at_s"], push.former)
-    return {**pushed, **Pull(client, PullOrder(push.ref, out, fresh=fresh)).run()}
+    with told_when_interrupted(lambda: interrupted_wait(push.ref, out)):
+        Waiting(client, every_s, tell).until_ended(push.ref, pushed["pushed_at_s"], push.former)
+        return {**pushed, **Pull(client, PullOrder(push.ref, out, fresh=fresh)).run()}

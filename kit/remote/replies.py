@@ -49,10 +49,14 @@ _ALL_BUSY = re.compile(r"session count|maximum batch|concurrent|already running"
 
 @dataclass(frozen=True)
 class Pushed:
-    """A push that was taken: the version's number (None where it was not said) and its page."""
+    """A push that was taken: the version's number (None where it was not said) and its page.
+
+    ``answered`` is false where the answer was lost, and with it what Kaggle said of the sources.
+    """
 
     version: int | None
     url: str
+    answered: bool = True
 
 
 @dataclass(frozen=True)

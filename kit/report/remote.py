@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kit.harness.deadline import HOUR_S, format_duration
@@ -85,8 +85,8 @@ def status_text(found: Mapping[str, Any]) -> str:
     run, progress = found.get("run"), found.get("progress")
     if run:
         lines.append(
-            f"run: {run.get('status')} ({run.get('reason')}), step {run.get('step', 0):,} of "
-            f"{run.get('total_timesteps', 0):,}"
+            f"run: {run.get('status')} ({run.get('reason')}), step {_number(run, 'step')} of "
+            f"{_number(run, 'total_timesteps')}"
         )
     elif progress:
         lines.append(progress_text(progress))
@@ -124,6 +124,8 @@ def pull_text(found: Mapping[str, Any]) -> str:
         f"run: {found['status']} ({found['reason']}), step {found['step']:,} of {found['total_timesteps']:,}",
     ]
     lines += [f"  {one['name']}: {one['fault']}" for one in found["checkpoints"] if one["fault"]]
+    if found["unverified"]:
+        lines.append(f"unverified, no checksum covers them: {_some(found['unverified'])}")
     lines.append(f"{found['run_dir']}/report.html   {found['run_dir']}/artifacts.zip")
     if found["continue_with"] and found["resumable"]:
         lines.append(str(found["continue_with"]))
@@ -158,6 +160,15 @@ def chain_text(found: Mapping[str, Any]) -> str:
             "`logs` shows what it said. Once that is mended, --retry goes on from the last sound state."
         )
     return "\n".join(lines)
+
+
+def _number(run: Mapping[str, Any], name: str) -> str:
+    return f"{run[name]:,}" if name in run else "(not known)"
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def _time(seconds: float) -> str:

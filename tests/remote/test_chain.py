@@ -102,6 +102,7 @@ def test_three_sessions_make_one_run(loopback, order, plans):
     assert (found["status"], found["step"], len(found["sessions"])) == ("complete", TOTAL, 3)
     assert [one["carry"] for one in found["sessions"]] == ["none", "kernel", "dataset"]
     assert [one["from_step"] for one in found["sessions"]] == [0, 11, KILLED_AT]
+    assert [one["without_sources"] for one in found["sessions"]] == [False, False, False]
     first, second, third = loopback.machine.ran
     assert first.inputs == {}
     assert list(second.inputs["the-walk"].rglob("run.json"))

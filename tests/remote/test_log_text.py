@@ -89,3 +89,9 @@ def test_the_last_progress_of_a_log_is_found_across_records():
     ]
     assert last_progress(json.dumps(records)) == Progress(1200, 4000, "rollout", "1h20m")
     assert last_progress("[]") is None
+
+
+def test_a_time_that_is_none_is_the_begin():
+    """NaN, an infinity, a word: a line keeps its text, and sums of times stay numbers."""
+    records = '[{"time": NaN, "data": "a\\n"}, {"time": Infinity, "data": "b\\n"}, {"time": "soon", "data": "c\\n"}]'
+    assert [(line.time_s, line.text) for line in log_lines(records)] == [(0.0, "a"), (0.0, "b"), (0.0, "c")]
