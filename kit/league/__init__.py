@@ -1,1 +1,1 @@
-"""Self-play: language models that learn games against themselves, one file per box of the diagram in docs/self-play.md."""
+"""Self-play: language models that learn games against themselves, one file per box of the league's diagram."""

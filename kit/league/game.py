@@ -65,7 +65,7 @@ class Game(Protocol):
         ...
 
     def step(self, action: str) -> Verdict:
-        """Make a bare action (``4``, ``check``) as that player. An illegal one ends the game or leaves it where it was."""
+        """Make a bare action (``4``, ``check``) as that player; an illegal one ends the game or changes nothing."""
         ...
 
     def rewards(self) -> tuple[float, ...]:
