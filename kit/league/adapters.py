@@ -1,0 +1,98 @@
+"""AdapterShelf: the adapters of a run, one folder an update, of which only those that somebody still plays stay."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from kit.errors import IntegrityError
+from kit.harness.store import committed_directory, regular_files, retire, sha256_file, sweep
+
+FOLDER = "adapters"
+CHECKPOINTS = 4
+"""Checkpoints whose adapters stay: the two that are kept, one in writing, and one to spare."""
+
+
+class AdapterShelf:
+    """Folders ``adapters/000017`` below ``root``, called by that name everywhere, so that a run folder can move.
+
+    An adapter goes when no game, no sampler and none of the last checkpoints needs it: a run that falls back on the
+    checkpoint before its newest one finds all of that one's. After a resume none goes until so many new ones are taken.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._known: dict[str, dict[str, str]] = {}
+        self._captured: deque[frozenset[str]] = deque(maxlen=CHECKPOINTS)
+
+    def path(self, name: str) -> Path:
+        """Return where an adapter lies."""
+        return self.root / name
+
+    def save(self, iteration: int, write: Callable[[Path], object]) -> str:
+        """Have ``write`` fill a folder, which appears whole or not at all; return the adapter's name.
+
+        What stands there of a future that was lost, this one and later ones, is removed.
+        """
+        self.remove_from(iteration)
+        name = f"{FOLDER}/{iteration:06d}"
+        (self.root / FOLDER).mkdir(parents=True, exist_ok=True)
+        with committed_directory(self.root / name) as temporary:
+            write(temporary)
+        self._known[name] = self._sums(name)
+        return name
+
+    def numbers(self) -> list[int]:
+        """Return the iterations of the adapters on disk, in order."""
+        folder = self.root / FOLDER
+        names = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def remove_from(self, iteration: int) -> None:
+        """Remove the adapters of this iteration and later ones, and what a killed process left half-written."""
+        for number in self.numbers():
+            if number >= iteration:
+                retire(self.path(f"{FOLDER}/{number:06d}"))
+        if (self.root / FOLDER).is_dir():
+            sweep(self.root / FOLDER)
+
+    def prune(self, needed: Iterable[str]) -> list[str]:
+        """Remove adapters that nobody needs any more; return their names."""
+        if len(self._captured) < CHECKPOINTS:
+            return []
+        keep = set(needed).union(*self._captured)
+        gone = [name for number in self.numbers() if (name := f"{FOLDER}/{number:06d}") not in keep]
+        for name in gone:
+            retire(self.path(name))
+            self._known.pop(name, None)
+        return gone
+
+    def capture(self, needed: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Return the checksums of the adapters that a checkpoint counts on; they stay as long as it does."""
+        names = frozenset(needed)
+        self._captured.append(names)
+        for name in names - self._known.keys():
+            self._known[name] = self._sums(name)
+        return {name: self._known[name] for name in sorted(names)}
+
+    def check(self, captured: Mapping[str, Mapping[str, str]]) -> None:
+        """Compare what lies there with what a checkpoint counts on.
+
+        Raises:
+            IntegrityError: an adapter is gone, or is another one.
+        """
+        self._known = {name: self._sums(name) for name in captured}
+        bad = [name for name, sums in captured.items() if self._known[name] != dict(sums)]
+        if bad:
+            raise IntegrityError(
+                f"Games and samplers of this checkpoint need adapters that are gone from {self.root}, or are not as they "
+                f"were: {', '.join(bad)}.",
+                bad,
+            )
+        self._captured.clear()
+
+    def _sums(self, name: str) -> dict[str, str]:
+        folder = self.path(name)
+        files = regular_files(folder) if folder.is_dir() else []
+        return {file: sha256_file(path) for file, path in files}

@@ -1,0 +1,151 @@
+"""Collector: keeps games in flight over a pool, and hands what they leave to buffer, registry, tracker and scheduler."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from kit.errors import UsageError
+from kit.league.faults import FaultBound, FaultWatch
+from kit.league.game_pool import KINDS, GamePool
+from kit.league.game_record import GameRecord
+from kit.league.game_spec import EVAL, TRAIN
+from kit.league.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from kit.league.game_scheduler import GameScheduler
+    from kit.league.model_registry import ModelRegistry
+    from kit.league.tracker import Tracker
+
+logger = logging.getLogger(__name__)
+
+IDLE_ROUNDS = 10_000
+"""Rounds without a game that ends, after which nothing will."""
+
+
+class Buffer(Protocol):
+    """What the collector needs of a buffer."""
+
+    def add(self, trajectories: Sequence[Trajectory]) -> None:
+        """Take in what the learners of one game left."""
+        ...
+
+    def ready(self, batch_size: int) -> bool:
+        """Whether it holds a batch."""
+        ...
+
+    def continue_collection(self) -> bool:
+        """Whether more games should be begun."""
+        ...
+
+
+@dataclass(frozen=True)
+class Workers:
+    """How many games are in flight, at most.
+
+    Attributes:
+        train: games that are learnt from.
+        evaluate: games beside them that only measure, from the first round on; 0: none but those that ``evaluate``
+            plays.
+    """
+
+    train: int
+    evaluate: int = 0
+
+    def __post_init__(self) -> None:
+        if self.train < 1 or self.evaluate < 0:
+            raise UsageError(
+                f"There must be at least 1 train worker and 0 eval workers, not {self.train} and {self.evaluate}."
+            )
+
+
+class Collector:
+    """Plays games until the buffer holds a batch, and games that measure.
+
+    Training games are begun as long as there is room for them in flight and the buffer wants more; those in flight are
+    played on whatever it says, so that none waits in the middle for weights that are newer than its own. A game that
+    broke is counted, reported to scheduler and tracker, and learnt from by nobody; too many of them end the run.
+    """
+
+    def __init__(
+        self,
+        scheduler: GameScheduler,
+        buffer: Buffer,
+        registry: ModelRegistry,
+        tracker: Tracker,
+        pool: GamePool,
+        bound: FaultBound | None = None,
+    ) -> None:
+        self._scheduler, self._buffer, self._registry = scheduler, buffer, registry
+        self._tracker, self.pool = tracker, pool
+        self.faults = FaultWatch(bound)
+        self.workers = Workers(1)
+
+    def collect(self, batch_size: int) -> None:
+        """Play until the buffer holds a batch.
+
+        Raises:
+            GameError: too many games break.
+        """
+        idle = 0
+        while not self._buffer.ready(batch_size):
+            self._fill_train(batch_size)
+            self._fill(EVAL, self.workers.evaluate)
+            idle = 0 if self._round(KINDS) else idle + 1
+            if idle >= IDLE_ROUNDS:
+                raise UsageError(
+                    f"No game has ended in {idle:,} rounds, and the buffer has no batch of {batch_size}: is its capacity "
+                    "smaller than a batch, or does no player of a training game learn?"
+                )
+
+    def evaluate(self, games: int, workers: int) -> list[GameRecord]:
+        """Play so many games that only measure, all to their end; training games stand still meanwhile."""
+        found: list[GameRecord] = []
+        begun = 0
+        while begun < games or self.pool.in_flight(EVAL):
+            wanted = min(workers, self.pool.in_flight(EVAL) + games - begun)
+            begun += self._fill(EVAL, wanted)
+            found += self._round((EVAL,))
+        return found
+
+    def _fill_train(self, batch_size: int) -> None:
+        """Begin training games; where none is in flight at least one is, for a batch is wanted."""
+        if self._buffer.continue_collection() or not self.pool.in_flight(TRAIN):
+            self._fill(TRAIN, self.workers.train)
+
+    def _fill(self, kind: str, wanted: int) -> int:
+        missing = max(0, wanted - self.pool.in_flight(kind))
+        begin = self._scheduler.next_train if kind == TRAIN else self._scheduler.next_eval
+        specs = [begin() for _ in range(missing)]
+        if specs:
+            self.pool.start(specs)
+        return len(specs)
+
+    def _round(self, kinds: Sequence[str]) -> list[GameRecord]:
+        records = self.pool.round(kinds)
+        for record in records:
+            self._hand_over(record)
+        return records
+
+    def _hand_over(self, record: GameRecord) -> None:
+        spec = record.spec
+        self._scheduler.finished(record)
+        self._tracker.log_game(record)
+        if record.fault:
+            logger.warning("Game %d of %s broke: %s", spec.number, spec.env_id, record.fault)
+        else:
+            self._registry.update_ratings([one.uid for one in spec.players], record.rewards, spec.env_id)
+            if spec.kind == TRAIN:
+                self._buffer.add(record.trajectories)
+        self.faults.note(record)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the games in flight, and what the next ones are judged with."""
+        return {"pool": self.pool.state_dict(), "faults": self.faults.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue with those games: each is replayed, and must come out as it was."""
+        self.pool.load_state_dict(state["pool"])
+        self.faults.load_state_dict(state["faults"])

@@ -1,0 +1,150 @@
+"""League: scheduler, collector, buffer, learner, registry and tracker as one; an update is one turn of the circle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kit.errors import UsageError
+from kit.league.adapters import AdapterShelf
+from kit.league.collector import Collector, Workers
+from kit.league.game_record import GameRecord
+
+if TYPE_CHECKING:
+    from kit.league.buffer import Buffer
+    from kit.league.game_scheduler import GameScheduler
+    from kit.league.learners.base import BaseLearner
+    from kit.league.model_registry import ModelRegistry
+    from kit.league.tracker import Tracker
+
+Phase = Callable[[str, float], AbstractContextManager[None]]
+"""Attributes the time inside a block to a phase, with so many units done."""
+
+
+@dataclass(frozen=True)
+class LeagueSettings:
+    """How the circle turns.
+
+    Attributes:
+        batch_size: steps (of a learner of steps) or episodes (of a learner of episodes) of an update.
+        workers: games in flight.
+        eval_every: updates between two evaluations; 0: none but the last, and those games that measure which the
+            workers play beside the others.
+        eval_games: games of each.
+        eval_workers: of them in flight at a time.
+    """
+
+    batch_size: int
+    workers: Workers
+    eval_every: int = 0
+    eval_games: int = 0
+    eval_workers: int = 16
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.eval_workers < 1:
+            raise UsageError(
+                f"batch_size and eval_workers must be at least 1, not {self.batch_size} and {self.eval_workers}."
+            )
+        if self.eval_every < 0 or self.eval_games < 0:
+            raise UsageError(
+                f"eval_every and eval_games must be at least 0, not {self.eval_every} and {self.eval_games}."
+            )
+
+
+@dataclass(frozen=True)
+class LeagueParts:
+    """What a league is made of, each the one box of that name."""
+
+    scheduler: GameScheduler
+    collector: Collector
+    buffer: Buffer
+    learner: BaseLearner
+    registry: ModelRegistry
+    tracker: Tracker
+
+
+class League:
+    """Learns by playing: ``update`` collects a batch, learns from it, and enters the new policy.
+
+    ``iteration`` counts updates. ``state_dict`` holds all that the next one depends on; its adapters lie beside, in
+    the run folder ``root``, and are checked when the state is loaded.
+    """
+
+    def __init__(
+        self, parts: LeagueParts, settings: LeagueSettings, root: Path, phase: Phase | None = None
+    ) -> None:
+        self.parts, self.settings = parts, settings
+        self.shelf = AdapterShelf(root)
+        self.phase: Phase = phase or (lambda _name, _count: nullcontext())
+        self.iteration = 0
+        parts.collector.workers = settings.workers
+
+    def update(self, *, last: bool = False) -> dict[str, float]:
+        """Play, learn, enter the new policy, and return the row of metrics of this update.
+
+        The ``last`` one of a run is followed by an evaluation whatever the settings say of others.
+
+        Raises:
+            DivergenceError: the loss is no number; the policy before is the last one that was entered.
+            GameError: too many games break.
+        """
+        parts, settings = self.parts, self.settings
+        parts.collector.collect(settings.batch_size)
+        with self.phase("update", 1.0):
+            metrics = parts.learner.update(parts.buffer.sample(settings.batch_size))
+            self.iteration += 1
+            self._enter()
+        every = settings.eval_every
+        if settings.eval_games and (last or (every and self.iteration % every == 0)):
+            self.evaluate()
+        return {**parts.tracker.row(), **metrics}
+
+    def evaluate(self, games: int | None = None) -> list[GameRecord]:
+        """Play games that only measure, to their end, and return their records."""
+        games = self.settings.eval_games if games is None else games
+        with self.phase("evaluate", float(games)):
+            return self.parts.collector.evaluate(games, self.settings.eval_workers)
+
+    def _enter(self) -> None:
+        """Save the policy as it is now and register it; drop those that nobody plays any more."""
+        learner, registry = self.parts.learner, self.parts.registry
+        name = self.shelf.save(self.iteration, learner.save_adapter)
+        registry.add_checkpoint(f"policy-{self.iteration}", name, self.iteration)
+        self.parts.collector.pool.forget(self.shelf.prune(self._needed()))
+
+    def _needed(self) -> set[str]:
+        """Return the adapters that games in flight play with, and those that samplers may draw."""
+        drawn = {name for name in self.parts.scheduler.adapters() if name is not None}
+        return drawn | self.parts.collector.pool.adapters()
+
+    # Saved and resumed
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the next update depends on."""
+        parts = self.parts
+        return {
+            "iteration": self.iteration,
+            "scheduler": parts.scheduler.state_dict(),
+            "collector": parts.collector.state_dict(),
+            "buffer": parts.buffer.state_dict(),
+            "learner": parts.learner.state_dict(),
+            "registry": parts.registry.state_dict(),
+            "tracker": parts.tracker.state_dict(),
+            "adapters": self.shelf.capture(self._needed()),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what ``state_dict`` returned; adapters of a future that was lost are removed.
+
+        Raises:
+            IntegrityError: an adapter that is needed is gone or another one, or a game does not come out as it was.
+        """
+        parts = self.parts
+        self.iteration = state["iteration"]
+        self.shelf.check(state["adapters"])
+        self.shelf.remove_from(self.iteration + 1)
+        for name in ("registry", "scheduler", "buffer", "learner", "tracker", "collector"):
+            getattr(parts, name).load_state_dict(state[name])

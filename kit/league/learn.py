@@ -1,0 +1,36 @@
+"""``learn``: play a league under a session; it resumes if a checkpoint is there."""
+
+from __future__ import annotations
+
+import torch
+
+from kit.league.league import League
+from kit.session import TrainingSession
+
+QUICK_UPDATES = 3
+"""Updates of a quick test: the first plays with nothing in flight, as no other does."""
+
+
+def learn(session: TrainingSession, league: League) -> League:
+    """Update ``league`` up to ``session.total_timesteps`` times and return it; the session knows whether it got there.
+
+    A step of the session is an update: its games (``rollout``), the learner (``update``), games that only measure
+    (``evaluate``). It stops between two updates.
+
+    Raises:
+        DivergenceError: a loss is no number; the checkpoints before stay.
+    """
+    if not torch.cuda.is_available():
+        torch.set_num_threads(session.options.threads)
+    settings, planner = league.settings, session.planner
+    league.phase = session.phase
+    planner.units("update", per_step=1.0)
+    if settings.eval_games:
+        every = settings.eval_every or session.total_timesteps
+        planner.repeats("evaluate", float(settings.eval_games), every=every)
+    if session.quick_test:
+        session.quick_steps(min(QUICK_UPDATES, session.requested_timesteps))
+    session.register(league=league)
+    for step in session.steps():
+        session.record(**league.update(last=step + 1 >= session.total_timesteps))
+    return league
