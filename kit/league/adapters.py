@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from kit.errors import IntegrityError
-from kit.harness.store import committed_directory, regular_files, retire, sha256_file, sweep
+from kit.harness.store import regular_files, retire, sha256_file, sweep
 
 FOLDER = "adapters"
 CHECKPOINTS = 4
@@ -33,13 +33,13 @@ class AdapterShelf:
     def save(self, iteration: int, write: Callable[[Path], object]) -> str:
         """Have ``write`` fill a folder, which appears whole or not at all; return the adapter's name.
 
-        What stands there of a future that was lost, this one and later ones, is removed.
+        ``write`` is to make it so. What stands there of a future that was lost, this one and later ones, is removed
+        first.
         """
         self.remove_from(iteration)
         name = f"{FOLDER}/{iteration:06d}"
         (self.root / FOLDER).mkdir(parents=True, exist_ok=True)
-        with committed_directory(self.root / name) as temporary:
-            write(temporary)
+        write(self.root / name)
         self._known[name] = self._sums(name)
         return name
 
@@ -86,8 +86,8 @@ class AdapterShelf:
         bad = [name for name, sums in captured.items() if self._known[name] != dict(sums)]
         if bad:
             raise IntegrityError(
-                f"Games and samplers of this checkpoint need adapters that are gone from {self.root}, or are not as they "
-                f"were: {', '.join(bad)}.",
+                f"Games and samplers of this checkpoint need adapters that are gone from {self.root}, or are "
+                f"not as they were: {', '.join(bad)}.",
                 bad,
             )
         self._captured.clear()

@@ -1,20 +1,20 @@
-"""Collector: keeps games in flight over a pool, and hands what they leave to buffer, registry, tracker and scheduler."""
+"""Collector: keeps games in flight over a pool, and hands on what they leave, to the buffer above all."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from kit.errors import UsageError
 from kit.league.faults import FaultBound, FaultWatch
 from kit.league.game_pool import KINDS, GamePool
 from kit.league.game_record import GameRecord
 from kit.league.game_spec import EVAL, TRAIN
-from kit.league.trajectory import Trajectory
 
 if TYPE_CHECKING:
+    from kit.league.buffer import BaseBuffer
     from kit.league.game_scheduler import GameScheduler
     from kit.league.model_registry import ModelRegistry
     from kit.league.tracker import Tracker
@@ -23,22 +23,6 @@ logger = logging.getLogger(__name__)
 
 IDLE_ROUNDS = 10_000
 """Rounds without a game that ends, after which nothing will."""
-
-
-class Buffer(Protocol):
-    """What the collector needs of a buffer."""
-
-    def add(self, trajectories: Sequence[Trajectory]) -> None:
-        """Take in what the learners of one game left."""
-        ...
-
-    def ready(self, batch_size: int) -> bool:
-        """Whether it holds a batch."""
-        ...
-
-    def continue_collection(self) -> bool:
-        """Whether more games should be begun."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -72,7 +56,7 @@ class Collector:
     def __init__(
         self,
         scheduler: GameScheduler,
-        buffer: Buffer,
+        buffer: BaseBuffer,
         registry: ModelRegistry,
         tracker: Tracker,
         pool: GamePool,
@@ -91,13 +75,13 @@ class Collector:
         """
         idle = 0
         while not self._buffer.ready(batch_size):
-            self._fill_train(batch_size)
-            self._fill(EVAL, self.workers.evaluate)
+            self._fill_train()
+            self._fill_eval(self.workers.evaluate)
             idle = 0 if self._round(KINDS) else idle + 1
             if idle >= IDLE_ROUNDS:
                 raise UsageError(
-                    f"No game has ended in {idle:,} rounds, and the buffer has no batch of {batch_size}: is its capacity "
-                    "smaller than a batch, or does no player of a training game learn?"
+                    f"No game has ended in {idle:,} rounds, and the buffer has no batch of {batch_size}: is its "
+                    "capacity smaller than a batch, or does no player of a training game learn?"
                 )
 
     def evaluate(self, games: int, workers: int) -> list[GameRecord]:
@@ -106,19 +90,24 @@ class Collector:
         begun = 0
         while begun < games or self.pool.in_flight(EVAL):
             wanted = min(workers, self.pool.in_flight(EVAL) + games - begun)
-            begun += self._fill(EVAL, wanted)
+            begun += self._fill_eval(wanted)
             found += self._round((EVAL,))
         return found
 
-    def _fill_train(self, batch_size: int) -> None:
-        """Begin training games; where none is in flight at least one is, for a batch is wanted."""
-        if self._buffer.continue_collection() or not self.pool.in_flight(TRAIN):
-            self._fill(TRAIN, self.workers.train)
+    def _fill_train(self) -> None:
+        """Begin training games as long as the buffer has room for more; one at least, for a batch is wanted."""
+        in_flight, specs = self.pool.in_flight(TRAIN), []
+        while in_flight < self.workers.train and (
+            not in_flight or self._buffer.continue_collection(in_flight)
+        ):
+            specs.append(self._scheduler.next_train())
+            in_flight += 1
+        if specs:
+            self.pool.start(specs)
 
-    def _fill(self, kind: str, wanted: int) -> int:
-        missing = max(0, wanted - self.pool.in_flight(kind))
-        begin = self._scheduler.next_train if kind == TRAIN else self._scheduler.next_eval
-        specs = [begin() for _ in range(missing)]
+    def _fill_eval(self, wanted: int) -> int:
+        """Begin games that measure until so many are in flight; return how many were begun."""
+        specs = [self._scheduler.next_eval() for _ in range(wanted - self.pool.in_flight(EVAL))]
         if specs:
             self.pool.start(specs)
         return len(specs)
@@ -133,12 +122,12 @@ class Collector:
         spec = record.spec
         self._scheduler.finished(record)
         self._tracker.log_game(record)
+        if spec.kind == TRAIN:
+            self._buffer.add(record)
         if record.fault:
             logger.warning("Game %d of %s broke: %s", spec.number, spec.env_id, record.fault)
-        else:
+        elif len(spec.players) > 1:
             self._registry.update_ratings([one.uid for one in spec.players], record.rewards, spec.env_id)
-            if spec.kind == TRAIN:
-                self._buffer.add(record.trajectories)
         self.faults.note(record)
 
     def state_dict(self) -> dict[str, Any]:

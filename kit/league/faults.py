@@ -27,7 +27,8 @@ class FaultBound:
     def __post_init__(self) -> None:
         if not 0.0 <= self.share <= 1.0 or not 1 <= self.least <= self.recent:
             raise UsageError(
-                f"share must be from 0 to 1, and least from 1 to recent, not {self.share}, {self.least} of {self.recent}."
+                f"share must be from 0 to 1, and least from 1 to recent, not {self.share}, and {self.least} of "
+                f"{self.recent}."
             )
 
 
@@ -51,7 +52,8 @@ class FaultWatch:
         if len(self._recent) >= self.bound.least and broken > self.bound.share * len(self._recent):
             last = next(fault for fault in reversed(self._recent) if fault)
             raise GameError(
-                f"{broken} of the last {len(self._recent)} games broke, more than {self.bound.share:.0%}. The last: {last}"
+                f"{broken} of the last {len(self._recent)} games broke, more than {self.bound.share:.0%}. "
+                f"The last: {last}"
             )
 
     def state_dict(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kit.errors import UsageError
 from kit.league.adapters import AdapterShelf
@@ -14,10 +14,11 @@ from kit.league.collector import Collector, Workers
 from kit.league.game_record import GameRecord
 
 if TYPE_CHECKING:
-    from kit.league.buffer import Buffer
+    from kit.league.episode_buffer import EpisodeBuffer
     from kit.league.game_scheduler import GameScheduler
     from kit.league.learners.base import BaseLearner
     from kit.league.model_registry import ModelRegistry
+    from kit.league.step_buffer import StepBuffer
     from kit.league.tracker import Tracker
 
 Phase = Callable[[str, float], AbstractContextManager[None]]
@@ -29,7 +30,7 @@ class LeagueSettings:
     """How the circle turns.
 
     Attributes:
-        batch_size: steps (of a learner of steps) or episodes (of a learner of episodes) of an update.
+        batch_size: steps of an update; of a learner of episodes, so many or just more.
         workers: games in flight.
         eval_every: updates between two evaluations; 0: none but the last, and those games that measure which the
             workers play beside the others.
@@ -54,16 +55,35 @@ class LeagueSettings:
             )
 
 
+class Monitor(Protocol):
+    """Something that looks at each new policy, beside the games."""
+
+    def look(self) -> dict[str, float]:
+        """Return what it sees, for the row of metrics."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what its next looks depend on."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from what ``state_dict`` returned."""
+        ...
+
+
 @dataclass(frozen=True)
 class LeagueParts:
     """What a league is made of, each the one box of that name."""
 
     scheduler: GameScheduler
     collector: Collector
-    buffer: Buffer
+    buffer: StepBuffer | EpisodeBuffer
     learner: BaseLearner
     registry: ModelRegistry
     tracker: Tracker
+    save_policy: Callable[[Path], object]
+    """Writes the adapter that is trained to a folder, which appears whole or not at all."""
+    monitors: tuple[Monitor, ...] = ()
 
 
 class League:
@@ -97,6 +117,8 @@ class League:
             metrics = parts.learner.update(parts.buffer.sample(settings.batch_size))
             self.iteration += 1
             self._enter()
+            for monitor in parts.monitors:
+                metrics = {**metrics, **monitor.look()}
         every = settings.eval_every
         if settings.eval_games and (last or (every and self.iteration % every == 0)):
             self.evaluate()
@@ -110,15 +132,15 @@ class League:
 
     def _enter(self) -> None:
         """Save the policy as it is now and register it; drop those that nobody plays any more."""
-        learner, registry = self.parts.learner, self.parts.registry
-        name = self.shelf.save(self.iteration, learner.save_adapter)
-        registry.add_checkpoint(f"policy-{self.iteration}", name, self.iteration)
+        name = self.shelf.save(self.iteration, self.parts.save_policy)
+        self.parts.registry.add_checkpoint(f"policy-{self.iteration}", name, self.iteration)
         self.parts.collector.pool.forget(self.shelf.prune(self._needed()))
 
     def _needed(self) -> set[str]:
         """Return the adapters that games in flight play with, and those that samplers may draw."""
-        drawn = {name for name in self.parts.scheduler.adapters() if name is not None}
-        return drawn | self.parts.collector.pool.adapters()
+        registry, playing = self.parts.registry, self.parts.collector.pool.adapters()
+        drawn = (registry.entry(uid).path for uid in self.parts.scheduler.model_sampler.needs())
+        return playing | {path for path in drawn if path is not None}
 
     # Saved and resumed
 
@@ -134,6 +156,7 @@ class League:
             "registry": parts.registry.state_dict(),
             "tracker": parts.tracker.state_dict(),
             "adapters": self.shelf.capture(self._needed()),
+            "monitors": [monitor.state_dict() for monitor in parts.monitors],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -148,3 +171,5 @@ class League:
         self.shelf.remove_from(self.iteration + 1)
         for name in ("registry", "scheduler", "buffer", "learner", "tracker", "collector"):
             getattr(parts, name).load_state_dict(state[name])
+        for monitor, saved in zip(parts.monitors, state["monitors"], strict=True):
+            monitor.load_state_dict(saved)

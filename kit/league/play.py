@@ -39,7 +39,7 @@ class GameInPlay:
             one.pid: settings.make_opponent(one.uid) for one in spec.players if one.policy_version == FIXED
         }
         with self._breaking(spec.env_id):
-            self._game = settings.make_game(spec.env_id)
+            self._game = settings.make_game(spec.env_id, len(spec.players))
             self._game.reset(derived_seed(spec.seed, "game"))
 
     @property

@@ -20,7 +20,7 @@ class PlaySettings:
     """How games are played; the same for all of them.
 
     Attributes:
-        make_game: returns a new game by its id.
+        make_game: returns a new game by its id and its number of players.
         make_opponent: returns a player without a policy of the league, by its name in the registry.
         template: returns a prompt template by its name.
         folder: what the names of adapters are relative to, so that a run can move with its folder.
@@ -29,7 +29,7 @@ class PlaySettings:
         most_moves: of a game, everybody's counted; one that goes on longer is broken.
     """
 
-    make_game: Callable[[str], Game]
+    make_game: Callable[[str, int], Game]
     make_opponent: Callable[[str], Opponent]
     template: Callable[[str], PromptTemplate]
     folder: Path

@@ -42,7 +42,8 @@ class RaySettings:
     def __post_init__(self) -> None:
         if self.workers < 1 or self.cpus < 0 or self.gpus < 0:
             raise UsageError(
-                f"workers must be at least 1, cpus and gpus at least 0, not {self.workers}, {self.cpus} and {self.gpus}."
+                f"workers must be at least 1, cpus and gpus at least 0, not {self.workers}, {self.cpus} and "
+                f"{self.gpus}."
             )
 
 
