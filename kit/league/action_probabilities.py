@@ -11,6 +11,7 @@ import torch
 from kit.errors import UsageError
 from kit.league.game import View
 from kit.league.prompt_templates import BARE, PromptTemplate
+from kit.lm.devices import one_thread
 from kit.lm.language_model import LanguageModel
 from kit.lm.scoring import token_logprobs
 
@@ -42,7 +43,7 @@ def action_probabilities(
     asked = [[*chain(*lm.prompt_tokens(template.prompt(view)))] for view in views]
     prompts, stop = [asked[place] for place, _ in cases], lm.stop_token(template.stop[0])
     answers = [[*lm.tokens(template.answer(action)), stop] for _, action in cases]
-    with torch.inference_mode(), lm.using(adapter):
+    with torch.inference_mode(), one_thread(lm.device), lm.using(adapter):
         logprobs, _ = token_logprobs(lm, prompts, answers, temperature=temperature)
     found: list[dict[str, float]] = [{} for _ in views]
     for (place, action), total in zip(cases, logprobs.sum(1).tolist(), strict=True):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from math import fsum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +13,7 @@ from kit.errors import UsageError
 from kit.league.adapters import AdapterShelf
 from kit.league.collector import Collector, Workers
 from kit.league.game_record import GameRecord
+from kit.league.outcome import meetings
 
 if TYPE_CHECKING:
     from kit.league.episode_buffer import EpisodeBuffer
@@ -114,14 +116,15 @@ class League:
         parts, settings = self.parts, self.settings
         parts.collector.collect(settings.batch_size)
         with self.phase("update", 1.0):
-            metrics = parts.learner.update(parts.buffer.sample(settings.batch_size))
+            learnt = parts.learner.update(parts.buffer.sample(settings.batch_size))
+            metrics = {f"learner/{name}": value for name, value in learnt.items()}
             self.iteration += 1
             self._enter()
             for monitor in parts.monitors:
                 metrics = {**metrics, **monitor.look()}
         every = settings.eval_every
         if settings.eval_games and (last or (every and self.iteration % every == 0)):
-            self.evaluate()
+            metrics = {**metrics, **scores(self.evaluate())}
         return {**parts.tracker.row(), **metrics}
 
     def evaluate(self, games: int | None = None) -> list[GameRecord]:
@@ -141,6 +144,11 @@ class League:
         registry, playing = self.parts.registry, self.parts.collector.pool.adapters()
         drawn = (registry.entry(uid).path for uid in self.parts.scheduler.model_sampler.needs())
         return playing | {path for path in drawn if path is not None}
+
+    def close(self) -> None:
+        """End what plays in processes or threads of its own, and let the tracker's writers finish."""
+        self.parts.collector.pool.close()
+        self.parts.tracker.close()
 
     # Saved and resumed
 
@@ -173,3 +181,12 @@ class League:
             getattr(parts, name).load_state_dict(state[name])
         for monitor, saved in zip(parts.monitors, state["monitors"], strict=True):
             monitor.load_state_dict(saved)
+
+
+def scores(records: Iterable[GameRecord]) -> dict[str, float]:
+    """Return the mean score of the policy against each opponent in each game: 1 won, 0.5 drawn, 0 lost."""
+    found: dict[str, list[float]] = {}
+    for record in records:
+        for _, opponent, score in meetings(record):
+            found.setdefault(f"eval_score/{record.spec.env_id}/{opponent.uid}", []).append(score)
+    return {name: fsum(values) / len(values) for name, values in sorted(found.items())}

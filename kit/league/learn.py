@@ -32,5 +32,7 @@ def learn(session: TrainingSession, league: League) -> League:
         session.quick_steps(min(QUICK_UPDATES, session.requested_timesteps))
     session.register(league=league)
     for step in session.steps():
-        session.record(**league.update(last=step + 1 >= session.total_timesteps))
+        row = league.update(last=step + 1 >= session.total_timesteps)
+        session.record(**row)
+        league.parts.tracker.write(step + 1, row)
     return league

@@ -123,6 +123,8 @@ class LocalPool:
         while waiting:
             far = [play for play in waiting if play.waits_for_network]
             near = [play for play in waiting if not play.waits_for_network]
+            for play in far:
+                play.look()
             for group in (near, far):
                 actions = self._map(GameInPlay.ask, group, side_by_side=group is far and len(far) > 1)
                 for play, action in zip(group, actions, strict=True):

@@ -120,8 +120,15 @@ class GameInPlay:
         """Whether the opponent that is next answers over a network, so that others need not wait for it."""
         return self.opponent_moves and bool(getattr(self._opponents[self.mover.pid], "network", False))
 
+    def look(self) -> None:
+        """Have the game make its view, which it keeps: from here on asking somebody runs none of the game's code."""
+        with self._breaking(self.spec.env_id):
+            self._game.view()
+
     def ask(self) -> str | None:
         """Return the opponent's action, None where it gave none; the game is not touched but for a fault."""
+        if self.fault:
+            return None
         pid = self.mover.pid
         with self._breaking(f"Opponent {self.mover.uid!r}"):
             return self._opponents[pid].act(self._game, derived_seed(self.spec.seed, "opponent", self.turn))
