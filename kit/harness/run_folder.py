@@ -16,7 +16,7 @@ BEFORE_A_RUN = frozenset(
 )
 """What may lie in a folder whose session ended before run.json was written."""
 OWN = (
-    *("checkpoints", "best", "figures", "logs", "tensorboard"),
+    *("checkpoints", "adapters", "model", "best", "figures", "logs", "tensorboard"),
     *("metrics.csv", "timing.csv", "timing.json", "sessions.json", "results.json", "report.html"),
     *("executed.ipynb", "executed.partial.ipynb", "artifacts.zip", "artifacts.zip.sha256", "summary.json"),
     "run.json",
@@ -45,6 +45,16 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """Layer 1: what the run resumes from."""
         return self.root / "checkpoints"
+
+    @property
+    def adapters(self) -> Path:
+        """Policies that a checkpoint counts on, by learner update, where the workload learns adapters."""
+        return self.root / "adapters"
+
+    @property
+    def model(self) -> Path:
+        """The model that the run made for itself and learns on, where it made one."""
+        return self.root / "model"
 
     @property
     def best(self) -> Path:

@@ -99,8 +99,8 @@ class Assembly:
         lm = LanguageModel.load(settings.model_name)
         if settings.max_tokens >= lm.context:
             raise ContextLengthError(
-                f"Answers of up to {settings.max_tokens} tokens leave no room for a prompt in the {lm.context} tokens of "
-                f"{lm.name}'s context: set max_generation_len lower."
+                f"Answers of up to {settings.max_tokens} tokens leave no room for a prompt in the {lm.context} "
+                f"tokens of {lm.name}'s context: set max_generation_len lower."
             )
         lm.adapt(settings.lora, POLICY, seed=derived_seed(settings.seed, "adapter"))
         return lm

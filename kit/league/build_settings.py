@@ -160,8 +160,8 @@ class BuildSettings:
     def _warn(self) -> None:
         if self.vllm_config:
             logger.info(
-                "vllm_config: temperature, max_tokens, max_parallel_seq and max_loras hold for the transformers backend "
-                "too; the adapter is lora_config's, and the context the model's own."
+                "vllm_config: temperature, max_tokens, max_parallel_seq and max_loras hold for the transformers "
+                "backend too; the adapter is lora_config's, and the context the model's own."
             )
         draws = self.opponent_sampling_strategy not in ("none", "mirror")
         if draws and all(one.mirror for one in self.train_envs):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import fsum
@@ -14,6 +14,7 @@ from kit.league.adapters import AdapterShelf
 from kit.league.collector import Collector, Workers
 from kit.league.game_record import GameRecord
 from kit.league.outcome import meetings
+from kit.league.transcript import transcript
 
 if TYPE_CHECKING:
     from kit.league.episode_buffer import EpisodeBuffer
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from kit.league.step_buffer import StepBuffer
     from kit.league.tracker import Tracker
 
+SHOWN = 6
+"""Games of an evaluation that are kept as text."""
 Phase = Callable[[str, float], AbstractContextManager[None]]
 """Attributes the time inside a block to a phase, with so many units done."""
 
@@ -91,8 +94,12 @@ class LeagueParts:
 class League:
     """Learns by playing: ``update`` collects a batch, learns from it, and enters the new policy.
 
-    ``iteration`` counts updates. ``state_dict`` holds all that the next one depends on; its adapters lie beside, in
-    the run folder ``root``, and are checked when the state is loaded.
+    ``state_dict`` holds all that the next update depends on; adapters lie beside, in the run folder ``root``, and are
+    checked when the state is loaded.
+
+    Attributes:
+        iteration: updates so far.
+        evaluation: what the last evaluation came to: games, scores, and a few of the games as text.
     """
 
     def __init__(
@@ -102,6 +109,7 @@ class League:
         self.shelf = AdapterShelf(root)
         self.phase: Phase = phase or (lambda _name, _count: nullcontext())
         self.iteration = 0
+        self.evaluation: dict[str, Any] = {"games": 0, "scores": {}, "transcripts": []}
         parts.collector.workers = settings.workers
 
     def update(self, *, last: bool = False) -> dict[str, float]:
@@ -124,7 +132,8 @@ class League:
                 metrics = {**metrics, **monitor.look()}
         every = settings.eval_every
         if settings.eval_games and (last or (every and self.iteration % every == 0)):
-            metrics = {**metrics, **scores(self.evaluate())}
+            self.evaluation = _judged(self.evaluate())
+            metrics = {**metrics, **self.evaluation["scores"]}
         return {**parts.tracker.row(), **metrics}
 
     def evaluate(self, games: int | None = None) -> list[GameRecord]:
@@ -164,6 +173,7 @@ class League:
             "registry": parts.registry.state_dict(),
             "tracker": parts.tracker.state_dict(),
             "adapters": self.shelf.capture(self._needed()),
+            "evaluation": self.evaluation,
             "monitors": [monitor.state_dict() for monitor in parts.monitors],
         }
 
@@ -174,13 +184,21 @@ class League:
             IntegrityError: an adapter that is needed is gone or another one, or a game does not come out as it was.
         """
         parts = self.parts
-        self.iteration = state["iteration"]
+        self.iteration, self.evaluation = state["iteration"], dict(state["evaluation"])
         self.shelf.check(state["adapters"])
         self.shelf.remove_from(self.iteration + 1)
         for name in ("registry", "scheduler", "buffer", "learner", "tracker", "collector"):
             getattr(parts, name).load_state_dict(state[name])
         for monitor, saved in zip(parts.monitors, state["monitors"], strict=True):
             monitor.load_state_dict(saved)
+
+
+def _judged(records: Sequence[GameRecord]) -> dict[str, Any]:
+    return {
+        "games": len(records),
+        "scores": scores(records),
+        "transcripts": [transcript(record) for record in records[:SHOWN]],
+    }
 
 
 def scores(records: Iterable[GameRecord]) -> dict[str, float]:

@@ -5,31 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from kit.league.kuhn_monitor import KuhnMonitor
-from kit.league.league import League, scores
-from kit.league.transcript import transcript
-
-GAMES = 6
-"""Games that are shown."""
+from kit.league.league import League
 
 
-def results(league: League, games: int = 0) -> dict[str, Any]:
-    """Return the standing of a league that has been played to its end.
-
-    Args:
-        league: it.
-        games: games that measure to be played now, with the last policy; 0: as many as an evaluation has.
-    """
+def results(league: League) -> dict[str, Any]:
+    """Return the standing of a league, as plain values."""
     parts = league.parts
-    games = games or league.settings.eval_games
-    records = league.evaluate(games) if parts.scheduler.evaluates and games else []
     found: dict[str, Any] = {
         "updates": league.iteration,
         **parts.registry.view(),
         "games": parts.scheduler.view(),
         "broken": parts.collector.faults.total,
-        "scores": scores(records),
-        "evaluated": len(records),
-        "transcripts": [transcript(record) for record in records[:GAMES]],
+        "evaluation": league.evaluation,
     }
     for monitor in parts.monitors:
         if isinstance(monitor, KuhnMonitor):

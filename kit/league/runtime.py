@@ -73,8 +73,8 @@ def build(
         use_trainer_cache: has no effect: there is no Hugging Face Trainer here whose cache could be used again. What it
             was for, going on after a restart, the session's checkpoints do, exactly.
         buffer_size: steps that the buffer holds; None: two batches.
-        lora_config: ``lora_rank``, ``lora_alpha``, ``lora_dropout``, ``target_modules``; None: 32, 32, 0, and all linear
-            layers of a Qwen block.
+        lora_config: ``lora_rank``, ``lora_alpha``, ``lora_dropout``, ``target_modules``; None: 32, 32, 0, and
+            all linear layers of a Qwen block.
         vllm_config: as vLLM would be told. ``temperature`` (0.6), ``max_tokens`` (``max_generation_len``),
             ``max_parallel_seq`` (128) and ``max_loras`` (8) hold here too; vLLM itself is not used.
         wandb_project: where rows go if ``wandb`` is true.
