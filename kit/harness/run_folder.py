@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.errors import StorageError, UsageError
+from kit.harness.atomic import is_temporary
 from kit.harness.platform import DRIVE
 
 BEFORE_A_RUN = frozenset(
-    {".kit", "checkpoints", "figures", "logs", "executed.ipynb", "executed.partial.ipynb"}
+    {".kit", "checkpoints", "figures", "logs", "model", "executed.ipynb", "executed.partial.ipynb"}
 )
 """What may lie in a folder whose session ended before run.json was written."""
 OWN = (
@@ -216,7 +217,8 @@ class RunFolder:
         """
         if self.holds_a_run() or not self.root.is_dir():
             return
-        foreign = sorted(path.name for path in self.root.iterdir() if path.name not in BEFORE_A_RUN)
+        there = (path.name for path in self.root.iterdir())
+        foreign = sorted(name for name in there if name not in BEFORE_A_RUN and not is_temporary(name))
         if foreign:
             shown = ", ".join(foreign[:5]) + (" …" if len(foreign) > 5 else "")
             raise UsageError(
