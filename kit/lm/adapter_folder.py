@@ -74,9 +74,10 @@ def _put_in_place(temporary: Path, final: Path, aside: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    for path in sorted(folder.iterdir()):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
     _sync_folder(folder)
 
 

@@ -76,7 +76,9 @@ class Adapters:
             raise UsageError(f"There is an adapter {name!r} already.")
         parts = {part for key, _ in self.module.named_parameters() for part in key.split(".")}
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name in parts:
-            raise UsageError(f"{name!r} cannot name an adapter: letters, digits, _ and - can, no layer's name.")
+            raise UsageError(
+                f"{name!r} cannot name an adapter: letters, digits, _ and - can, no layer's name."
+            )
 
     def _check_there(self, name: str) -> None:
         if name not in self.settings:
@@ -182,7 +184,9 @@ class Adapters:
         shapes = {key: tuple(parameter.shape) for key, parameter in parameters.items()}
         theirs = {key: tuple(tensor.shape) for key, tensor in weights.items()}
         if shapes != theirs:
-            odd = sorted(key for key in shapes.keys() | theirs.keys() if shapes.get(key) != theirs.get(key))[0]
+            odd = sorted(key for key in shapes.keys() | theirs.keys() if shapes.get(key) != theirs.get(key))[
+                0
+            ]
             raise UsageError(
                 f"The adapter in {folder} does not fit this model: {odd} is {theirs.get(odd, 'not there')}, "
                 f"here {shapes.get(odd, 'not there')}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,11 @@ class LanguageModel:
         """Return the tokens of a text as it stands: nothing is put before or behind it."""
         ids: list[int] = self.tokenizer.encode(text, add_special_tokens=False)
         return ids
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """Return tokens in words, those of the tokenizer's own included."""
+        words: str = self.tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False)
+        return words
 
     def fixed_tokens(self, text: str) -> list[int]:
         """Return the tokens of the fixed part of a prompt: with the token that begins every text, if there is one."""

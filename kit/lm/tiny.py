@@ -1,4 +1,4 @@
-"""A tiny Qwen3-style model (grouped queries, normed queries and keys, SwiGLU, tied embeddings) to learn with on a CPU."""
+"""A tiny Qwen3-style model (grouped queries, QK norm, SwiGLU, tied embeddings) to learn with on a CPU."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def make_tiny(
 ) -> Path:
     """Make a model with random weights and a tokenizer trained on ``transcripts``; return the folder.
 
-    It is written as `LanguageModel.load` loads it, whole or not at all, in place of what was there. The same transcripts
-    and settings give the same model.
+    It is written as `LanguageModel.load` loads it, whole or not at all, in place of what was there. The same
+    transcripts and settings give the same model.
 
     Raises:
         UsageError: there are no transcripts.

@@ -1,8 +1,8 @@
 """A tokenizer for a workload: byte-level BPE (Sennrich et al., ACL 2016), trained on its transcripts.
 
 Pieces that no token crosses: a word of small letters with at most one capital before it, and any other character by
-itself: capitals, digits, spaces, signs. So a word is one token wherever it stands, and a board of ``XO.`` is read cell by
-cell. The parts of a prompt are trained apart, as they are tokenised.
+itself: capitals, digits, spaces, signs. So a word is one token wherever it stands, and a board of ``XO.`` is read cell
+by cell. The parts of a prompt are trained apart, as they are tokenised.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def train_tokenizer(transcripts: Sequence[Transcript], vocabulary: int) -> Any:
     if not transcripts:
         raise UsageError("A tokenizer is trained on transcripts, and there are none.")
     if vocabulary < BYTES + 2:
-        raise UsageError(f"A vocabulary of {vocabulary} does not hold the {BYTES} bytes and 2 special tokens.")
+        raise UsageError(
+            f"A vocabulary of {vocabulary} does not hold the {BYTES} bytes and 2 special tokens."
+        )
     tokenizers = library("tokenizers")
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
     before = tokenizers.pre_tokenizers
