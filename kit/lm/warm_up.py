@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -70,7 +71,11 @@ def warm_up(lm: LanguageModel, examples: Sequence[Example], settings: WarmUpSett
     optimizer = torch.optim.AdamW(learning, lr=settings.learning_rate, weight_decay=0.0)
     slope = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0 - step / settings.steps)
     losses: list[float] = []
-    with lm.using(None if settings.full else settings.adapter), seeded(settings.seed), _only(lm, learning):
+    with (
+        lm.using(None if settings.full else settings.adapter),
+        seeded(settings.seed),
+        _only(lm.module, learning),
+    ):
         for step, numbers in enumerate(_order(len(rows), settings)):
             optimizer.zero_grad(set_to_none=True)
             loss = answer_loss(lm, [rows[number] for number in numbers])
@@ -114,25 +119,21 @@ def _order(examples: int, settings: WarmUpSettings) -> Iterator[list[int]]:
         waiting = waiting[settings.batch :]
 
 
-class _only:  # noqa: N801
+@contextlib.contextmanager
+def _only(module: nn.Module, learning: Sequence[nn.Parameter]) -> Iterator[None]:
     """Let nothing but some parameters learn in the block, the model in training mode."""
-
-    def __init__(self, lm: LanguageModel, learning: Sequence[nn.Parameter]) -> None:
-        self._module = lm.module
-        self._learning = {id(parameter) for parameter in learning}
-
-    def __enter__(self) -> None:
-        self._flags = [(parameter, parameter.requires_grad) for parameter in self._module.parameters()]
-        self._training = self._module.training
-        for parameter, _ in self._flags:
-            parameter.requires_grad_(id(parameter) in self._learning)
-        self._module.train()
-
-    def __exit__(self, *_: object) -> None:
-        for parameter, flag in self._flags:
+    flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
+    training, chosen = module.training, {id(parameter) for parameter in learning}
+    for parameter, _ in flags:
+        parameter.requires_grad_(id(parameter) in chosen)
+    module.train()
+    try:
+        yield
+    finally:
+        for parameter, flag in flags:
             parameter.requires_grad_(flag)
             parameter.grad = None
-        self._module.train(self._training)
+        module.train(training)
 
 
 def answer_loss(lm: LanguageModel, rows: Sequence[tuple[list[int], list[int]]]) -> torch.Tensor:
