@@ -45,7 +45,7 @@ def test_gradients_of_padded_rows_are_those_of_the_rows_alone(lm):
 
 
 def test_a_model_learns_its_answers_and_to_end_them(lm):
-    """After a minute's worth of steps the greedy answers are those of the examples."""
+    """After sixty steps the greedy answers are those of the examples."""
     losses = warm_up(lm, examples(), QUICK)
     assert len(losses) == QUICK.steps
     assert losses[-1] < 0.1 < losses[0]
