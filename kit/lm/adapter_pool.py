@@ -1,4 +1,4 @@
-"""The adapters that a backend answers with: loaded from their folders when they are asked for, a bounded number of them.
+"""The adapters that a backend answers with: loaded from their folders when they are asked for, so many at most.
 
 There are two ways to hold them, with the same answers up to rounding. Hot-swapped they stand side by side on one model,
 at a fraction of its memory. Merged each is a model of its own without any LoRA layers, which answers faster (at rank 32

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from kit.errors import IntegrityError, StorageError, UnknownNameError, UsageError
-from kit.lm import adapter_folder
+from kit.lm import adapter_folder, adapter_pool
+from kit.lm.adapter_pool import HotSwapped, MergedCopies
 from kit.lm.generation import Prompt, Request, Sampling
 from kit.lm.language_model import LanguageModel
 from kit.lm.lora import LoraSettings, adaptable, merged_copy
@@ -286,7 +287,8 @@ def test_a_failed_write_leaves_what_was_there(lm, folders, monkeypatch):
     assert Path(folders[0], "adapter_model.safetensors").read_bytes() != before
 
 
-def test_each_request_is_answered_by_its_adapter(lm, folders):
+@pytest.mark.parametrize("merge", [False, True])
+def test_each_request_is_answered_by_its_adapter(lm, folders, merge):
     """In one call, in any order, as if it were alone; the one that learns is never in the way."""
     asked = [
         Request(
@@ -294,7 +296,7 @@ def test_each_request_is_answered_by_its_adapter(lm, folders):
         )
         for number, adapter in enumerate([*folders, None] * 3)
     ]
-    backend = TransformersBackend(lm)
+    backend = TransformersBackend(lm, merge=merge)
     lm.adapt(SMALL)
     trained(lm, "policy", 77)
     together = backend.generate(asked)
@@ -320,21 +322,46 @@ def test_adapters_in_memory_are_bounded(lm, folders):
         Request(Prompt(RULES, "J"), seed=1, sampling=Sampling(max_tokens=8), adapter=folder)
         for folder in folders
     ]
-    roomy, narrow = TransformersBackend(lm, most_adapters=3), None
+    roomy = TransformersBackend(lm, most_adapters=3, merge=False)
     expected = roomy.generate(asked)
     assert len(lm.adapters.settings) == 3
     for folder in folders:
         roomy.forget(folder)
     assert lm.adapters.settings == {}
-    narrow = TransformersBackend(lm, most_adapters=2)
+    narrow = TransformersBackend(lm, most_adapters=2, merge=False)
     assert narrow.generate(asked * 2) == expected * 2
     assert len(lm.adapters.settings) == 2
+    merged = [TransformersBackend(lm, most_adapters=most, merge=True).generate(asked * 2) for most in (1, 3)]
+    assert merged[0] == merged[1]
+    assert [answer.token_ids for answer in merged[0][:3]] == [answer.token_ids for answer in expected]
 
 
-def test_a_folder_that_changed_is_read_again_once_forgotten(lm, folders):
+@pytest.mark.parametrize("merge", [False, True])
+def test_a_base_that_learned_is_noticed_under_its_adapters(lm, folders, merge):
+    """By what was merged, and by what was computed of fixed prompts."""
+    request = Request(Prompt(RULES, "J"), seed=1, sampling=Sampling(max_tokens=8), adapter=folders[0])
+    backend = TransformersBackend(lm, merge=merge)
+    before = backend.generate([request])
+    with torch.no_grad():
+        for parameter in lm.adapters.base_parameters():
+            parameter.mul_(1.5)
+    after = backend.generate([request])
+    assert after == TransformersBackend(lm, merge=merge).generate([request])
+    assert after != before
+
+
+@pytest.mark.parametrize(("size", "kind"), [(2**10, HotSwapped), (2**24, MergedCopies)])
+def test_tiny_models_are_merged_and_others_swapped(lm, monkeypatch, size, kind):
+    """Unless somebody says otherwise."""
+    monkeypatch.setattr(adapter_pool, "MERGE_BELOW", size)
+    assert isinstance(adapter_pool.adapter_pool(lm, 8, merge=None), kind)
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_a_folder_that_changed_is_read_again_once_forgotten(lm, folders, merge):
     """With what was computed under it."""
     request = Request(Prompt(RULES, "J"), seed=1, sampling=Sampling(max_tokens=8), adapter=folders[0])
-    backend = TransformersBackend(lm)
+    backend = TransformersBackend(lm, merge=merge)
     (before,) = backend.generate([request])
     (other,) = backend.generate([replace(request, adapter=folders[1])])
     for name in ("adapter_config.json", "adapter_model.safetensors"):
@@ -349,7 +376,7 @@ def test_a_folder_that_changed_is_read_again_once_forgotten(lm, folders):
 def test_two_backends_share_a_model(lm, folders):
     """Each loads what it needs under names of its own."""
     request = Request(Prompt(RULES, "J"), seed=1, sampling=Sampling(max_tokens=8), adapter=folders[0])
-    one, other = TransformersBackend(lm), TransformersBackend(lm)
+    one, other = TransformersBackend(lm, merge=False), TransformersBackend(lm, merge=False)
     first = one.generate([request])
     assert other.generate([replace(request, adapter=folders[1])]) != first
     assert other.generate([request]) == first
