@@ -1,21 +1,31 @@
 """The two switches: the same gradients, less memory, and a model that is as it was afterwards."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
+from kit.lm.head_positions import last_hidden
 from kit.lm.lora import LoraSettings
 
 from kit.errors import UsageError
 from kit.lm.adapter import adapter_in_training
 from kit.lm.gradient_memory import GradientMemory
 from kit.lm.scoring import token_logprobs
+from kit.timing.memory.activations import final_norm_bytes, kept_bytes
+from kit.timing.memory.shapes import TransformerShape
+from kit.timing.memory.training_setup import CHECKPOINTING, TrainingSetup
 from tests.lm.small import gradients, small_lm, small_module
 
 WAYS = [(False, False), (True, False), (False, True), (True, True)]
 PROMPTS, ANSWERS = [[5, 6, 7, 8], [9, 10]] * 4, [[1, 2, 3], [4]] * 4
 
 
-def trained(lm, memory):
-    """Return (the adapter's gradients, the bytes that the forward pass kept for them)."""
+SHAPE = TransformerShape(32, 2, 4, 2, 48, 8, 40, qk_norm=True)
+
+
+@contextmanager
+def kept_storages(lm):
+    """Give the storages that forward passes in the block keep for their backward passes, weights apart."""
     weights = {parameter.untyped_storage().data_ptr() for parameter in lm.module.parameters()}
     kept = {}
 
@@ -25,8 +35,14 @@ def trained(lm, memory):
             kept[storage.data_ptr()] = storage  # held, so that no other can come to lie there
         return tensor
 
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        yield kept
+
+
+def trained(lm, memory):
+    """Return (the adapter's gradients, the bytes that the forward pass kept for them)."""
     with memory.training(lm.module), adapter_in_training(lm, "policy"):
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        with kept_storages(lm) as kept:
             logprobs, _ = token_logprobs(lm, PROMPTS, ANSWERS)
         size = sum(storage.nbytes() for storage in kept.values())
         logprobs.sum().backward()
@@ -51,6 +67,22 @@ def test_each_switch_saves_memory(dtype):
     assert activation < neither
     assert gradient < 0.5 * activation
     assert both <= gradient
+
+
+@pytest.mark.parametrize(("name", "way"), zip(CHECKPOINTING, WAYS, strict=True))
+def test_the_switches_are_those_of_the_estimates(name, way):
+    """What the forward pass keeps for a token is what docs/memory.md counts for a switch of that name."""
+    ids = torch.randint(1, 40, (2, 32), generator=torch.Generator().manual_seed(0))
+    setup = TrainingSetup(
+        32, 2, dtype="fp32", device="cpu", attention="flash", lora_rank=4, checkpointing=name
+    )
+    expected = (kept_bytes(SHAPE, setup) + final_norm_bytes(SHAPE, setup)) * setup.tokens
+    lm = small_lm()
+    with GradientMemory(*way).training(lm.module), adapter_in_training(lm, "policy"):
+        with kept_storages(lm) as kept:
+            last_hidden(lm.module, ids)
+        found = sum(storage.nbytes() for storage in kept.values() if storage.nbytes() > 4 * setup.tokens)
+    assert found == pytest.approx(expected, rel=0.05)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -128,6 +128,7 @@ class BaseLearner:
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Return metrics and the norm of each optimizer's gradients, all of which are finite."""
         memory = GradientMemory(self.settings.activation_checkpointing, self.settings.gradient_checkpointing)
+        scale = self.loss_scale.state_dict()
         while True:
             for optimizer in self.optimizers.values():
                 optimizer.clear()
@@ -140,6 +141,7 @@ class BaseLearner:
             if not broken:
                 return metrics, norms
             if not self.loss_scale.lowered():
+                self.loss_scale.load_state_dict(scale)
                 what = f"The norm of the {broken[0]}'s gradient is {norms[broken[0]]}"
                 raise divergence(what, steps, self.policy_version)
 
