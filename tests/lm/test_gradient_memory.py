@@ -4,12 +4,12 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from kit.lm.head_positions import last_hidden
-from kit.lm.lora import LoraSettings
 
 from kit.errors import UsageError
 from kit.lm.adapter import adapter_in_training
 from kit.lm.gradient_memory import GradientMemory
+from kit.lm.head_positions import last_hidden
+from kit.lm.lora import LoraSettings
 from kit.lm.scoring import token_logprobs
 from kit.timing.memory.activations import final_norm_bytes, kept_bytes
 from kit.timing.memory.shapes import TransformerShape
