@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def _cells(state: Mapping[str, Any], player: int) -> str:
+def _cells(state: Mapping[str, Any], _player: int) -> str:
     cells = [cell for row in state["board"] for cell in row]
     return " ".join(cell or str(number) for number, cell in enumerate(cells))
 

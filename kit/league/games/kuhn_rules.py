@@ -61,7 +61,9 @@ def read_information_set(name: str) -> tuple[str, History]:
     card, _, done = name.partition("|")
     history = tuple(done.split())
     if len(card) != 1 or card not in CARDS or history not in LEGAL:
-        raise UsageError(f"{name!r} is no information set of Kuhn poker. Legal: {', '.join(INFORMATION_SETS)}.")
+        raise UsageError(
+            f"{name!r} is no information set of Kuhn poker. Legal: {', '.join(INFORMATION_SETS)}."
+        )
     return card, history
 
 

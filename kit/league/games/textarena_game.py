@@ -46,6 +46,7 @@ class TextArenaGame:
         with self._random.lent():
             self._environment = self._begun(seed)
         self._show = self._wrapping.show(self._environment)
+        self._reads = [read(self._environment) for read in self._wrapping.read]
         self._said: dict[int, list[tuple[int, str, Any]]] = {}
         self._illegal = _illegal_moves(self._environment.state)
         self._over = bool(self._environment.state.done)
@@ -83,8 +84,8 @@ class TextArenaGame:
         self.view()  # what was said to this player until now belongs to its view
         self._illegal.clear()
         with self._random.lent():
-            for read in self._wrapping.read:
-                action = read(self._environment).action(action)
+            for read in self._reads:
+                action = read.action(action)
             done, _ = self._environment.step(action)
         self._over, self._view = bool(done), None
         if not self._over:
@@ -109,7 +110,9 @@ class TextArenaGame:
         try:
             environment.reset(num_players=self.num_players, seed=seed)
         except (AssertionError, ValueError) as error:
-            raise UsageError(f"{self.env_id} cannot be begun by {self.num_players} players: {error}") from error
+            raise UsageError(
+                f"{self.env_id} cannot be begun by {self.num_players} players: {error}"
+            ) from error
         environment.state.error_allowance = 0
         return environment
 

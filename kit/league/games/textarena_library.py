@@ -89,7 +89,9 @@ def bare_environment(env_id: str) -> Any:
             warnings.simplefilter("ignore")
             environment = library.make(env_id)
     except (ImportError, LookupError) as error:
-        raise MissingDependencyError(f"TextArena's {env_id} needs something that is not installed: {error}") from error
+        raise MissingDependencyError(
+            f"TextArena's {env_id} needs something that is not installed: {error}"
+        ) from error
     while isinstance(environment, library.Wrapper):
         environment = environment.env
     return environment
