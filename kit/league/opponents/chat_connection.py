@@ -39,7 +39,7 @@ def wait(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
-class PassingFailure(GameError):  # noqa: N818  -- whether it is an error is only known after the last attempt
+class PassingError(GameError):
     """A failure that may be over in a moment; ``after_s`` is how long the server asks to wait, if it said so."""
 
     def __init__(self, message: str, after_s: float | None = None) -> None:
@@ -92,7 +92,7 @@ class ChatConnection:
         for attempt in range(1, patience.tries + 1):
             try:
                 return self._asked(json.dumps(body).encode())
-            except PassingFailure as failure:
+            except PassingError as failure:
                 seconds = self._wait_s(attempt, failure, seed)
                 if attempt == patience.tries:
                     raise GameError(f"{failure} Tried {patience.tries} times.") from failure
@@ -104,7 +104,7 @@ class ChatConnection:
                 patience.pause(seconds)
         raise GameError(f"{self.name}: no attempt was allowed.")
 
-    def _wait_s(self, attempt: int, failure: PassingFailure, seed: int) -> float:
+    def _wait_s(self, attempt: int, failure: PassingError, seed: int) -> float:
         if failure.after_s is not None:
             return failure.after_s
         grown = (
@@ -131,7 +131,7 @@ class ChatConnection:
             with error:
                 raise self._refusal(error.code, _message(error), retry_after(error.headers)) from None
         except TimeoutError:
-            raise PassingFailure(f"{self.name}: no answer in {self.patience.timeout_s:g} s.") from None
+            raise PassingError(f"{self.name}: no answer in {self.patience.timeout_s:g} s.") from None
         except BROKEN as error:
             raise self._out_of_reach(error) from None
         return self._object(text)
@@ -158,7 +158,7 @@ class ChatConnection:
             answer = json.loads(text)
         except (ValueError, RecursionError):
             shown = self._scrubbed(text[:80].decode(errors="replace"))
-            raise PassingFailure(f"{self.name}: its answer is no JSON: {shown!r}.") from None
+            raise PassingError(f"{self.name}: its answer is no JSON: {shown!r}.") from None
         if not isinstance(answer, dict):
             raise GameError(
                 f"{self.name}: its answer is no object, but {self._scrubbed(str(answer)[:80])!r}."
@@ -174,7 +174,7 @@ class ChatConnection:
     def _refusal(self, code: int, message: str, after_s: float | None) -> GameError:
         said = f"{code} {self._scrubbed(message)}".strip()
         if code in PASSING_CODES or code >= 500:
-            return PassingFailure(f"{self.name} asks for patience ({said}).", after_s)
+            return PassingError(f"{self.name} asks for patience ({said}).", after_s)
         if code in (401, 403):
             known = (
                 "a key that it refuses"
@@ -184,12 +184,12 @@ class ChatConnection:
             return GameError(f"{self.name} was asked with {known} ({said}).")
         return GameError(f"{self.name} refused ({said}).")
 
-    def _out_of_reach(self, error: BaseException) -> PassingFailure:
+    def _out_of_reach(self, error: BaseException) -> PassingError:
         reason = getattr(error, "reason", None) or error
         if isinstance(reason, TimeoutError):
-            return PassingFailure(f"{self.name}: no answer in {self.patience.timeout_s:g} s.")
+            return PassingError(f"{self.name}: no answer in {self.patience.timeout_s:g} s.")
         words = self._scrubbed(str(reason) or type(reason).__name__)
-        return PassingFailure(f"{self.name} cannot be reached ({words}).")
+        return PassingError(f"{self.name} cannot be reached ({words}).")
 
     def _scrubbed(self, text: str) -> str:
         """Return the text without the key: a server may say it back."""

@@ -63,7 +63,8 @@ class EndpointOpponent:
         """Take model and address from ``uid``, and the key from ``environ``.
 
         Raises:
-            UsageError: the name has no such form, the address or the key cannot be used, or OpenRouter's key is missing.
+            UsageError: the name has no such form, the address or the key cannot be used, or the default endpoint's
+                key is missing.
         """
         self.uid = uid
         self.settings = settings or EndpointSettings()
