@@ -10,20 +10,17 @@ from __future__ import annotations
 import http.client
 import json
 import logging
-import re
-import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from kit.errors import GameError
-from kit.harness.clock import SYSTEM_CLOCK, Clock
-from kit.league.opponents.draw import chance
 from kit.league.opponents.endpoint_address import EndpointAddress
+from kit.league.opponents.patience import Patience
+from kit.league.opponents.server_refusal import retry_after, told_by
 
 logger = logging.getLogger(__name__)
 
@@ -34,38 +31,12 @@ BROKEN = (http.client.HTTPException, urllib.error.URLError, OSError, EOFError)
 """What a connection that breaks, or stands still for too long, raises."""
 
 
-def wait(seconds: float) -> None:
-    """Let that many seconds pass."""
-    threading.Event().wait(seconds)
-
-
 class PassingError(GameError):
     """A failure that may be over in a moment; ``after_s`` is how long the server asks to wait, if it said so."""
 
     def __init__(self, message: str, after_s: float | None = None) -> None:
         super().__init__(message)
         self.after_s = after_s
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a question may take.
-
-    Attributes:
-        timeout_s: seconds for one attempt, from the connection to the last byte.
-        tries: attempts in all.
-        first_wait_s: before the second; each further wait is twice as long, and up to a quarter more by chance.
-        most_wait_s: no wait is longer; where the server asks for more, the question is given up at once.
-        pause: waits that many seconds; tests hand in one that only notes them.
-        clock: tells when an attempt has taken too long.
-    """
-
-    timeout_s: float = 60.0
-    tries: int = 5
-    first_wait_s: float = 1.0
-    most_wait_s: float = 60.0
-    pause: Callable[[float], object] = wait
-    clock: Clock = SYSTEM_CLOCK
 
 
 @dataclass(frozen=True)
@@ -88,29 +59,25 @@ class ChatConnection:
         Raises:
             GameError: it cannot be reached, refuses, or answers nonsense, also after the last attempt.
         """
-        patience = self.patience
-        for attempt in range(1, patience.tries + 1):
+        attempt = 1
+        while True:
             try:
                 return self._asked(json.dumps(body).encode())
             except PassingError as failure:
-                seconds = self._wait_s(attempt, failure, seed)
-                if attempt == patience.tries:
-                    raise GameError(f"{failure} Tried {patience.tries} times.") from failure
-                if seconds > patience.most_wait_s:
-                    raise GameError(
-                        f"{failure} It asks to wait {seconds:.0f} s; at most {patience.most_wait_s:.0f} s is waited."
-                    ) from failure
-                logger.warning("%s Trying again in %.1f s.", failure, seconds)
-                patience.pause(seconds)
-        raise GameError(f"{self.name}: no attempt was allowed.")
+                self._wait_after(attempt, failure, seed)
+            attempt += 1
 
-    def _wait_s(self, attempt: int, failure: PassingError, seed: int) -> float:
-        if failure.after_s is not None:
-            return failure.after_s
-        grown = (
-            self.patience.first_wait_s * 2.0 ** (attempt - 1) * (1.0 + chance(seed, f"wait {attempt}") / 4)
-        )
-        return min(grown, self.patience.most_wait_s)
+    def _wait_after(self, attempt: int, failure: PassingError, seed: int) -> None:
+        """Wait for the next attempt, if there may be one."""
+        patience = self.patience
+        seconds = patience.wait_s(attempt, seed) if failure.after_s is None else failure.after_s
+        if attempt == patience.tries:
+            raise GameError(f"{failure} Tried {patience.tries} times.") from failure
+        if seconds > patience.most_wait_s:
+            asked = f"It asks to wait {seconds:.0f} s; at most {patience.most_wait_s:.0f} s is waited."
+            raise GameError(f"{failure} {asked}") from failure
+        logger.warning("%s Trying again in %.1f s.", failure, seconds)
+        patience.pause(seconds)
 
     def _asked(self, data: bytes) -> dict[str, Any]:
         headers = {
@@ -129,7 +96,7 @@ class ChatConnection:
                 text = self._read(answer, until)
         except urllib.error.HTTPError as error:
             with error:
-                raise self._refusal(error.code, _message(error), retry_after(error.headers)) from None
+                raise self._refusal(error.code, told_by(error), retry_after(error.headers)) from None
         except TimeoutError:
             raise PassingError(f"{self.name}: no answer in {self.patience.timeout_s:g} s.") from None
         except BROKEN as error:
@@ -199,29 +166,3 @@ class ChatConnection:
 class _StayHere(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
         return None
-
-
-def retry_after(headers: Any) -> float | None:
-    """Return the seconds of a Retry-After header, which may be a date; None where there is none.
-
-    A date is held against the server's own clock.
-    """
-    text = str(headers.get("Retry-After", "") if headers is not None else "").strip()
-    if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", text):
-        return float(text)
-    try:
-        until, now = parsedate_to_datetime(text), parsedate_to_datetime(str(headers.get("Date", "")))
-        return max(0.0, (until - now).total_seconds())
-    except (ValueError, TypeError, AttributeError):
-        return None
-
-
-def _message(error: urllib.error.HTTPError) -> str:
-    """Return what the server says about its refusal, shortened; it says so in one of several ways, or not at all."""
-    try:
-        told = json.loads(error.read(10_000))
-    except (OSError, http.client.HTTPException, ValueError, RecursionError):
-        return str(error.reason or "")
-    inner = told.get("error", told) if isinstance(told, dict) else told
-    message = inner.get("message", "") if isinstance(inner, dict) else inner
-    return str(message)[:300]

@@ -18,8 +18,9 @@ from typing import Any
 from kit.errors import UsageError
 from kit.league.game import Game, View
 from kit.league.opponents.chat_answer import answered_action, answered_text
-from kit.league.opponents.chat_connection import ChatConnection, Patience
+from kit.league.opponents.chat_connection import ChatConnection
 from kit.league.opponents.endpoint_address import DEFAULT_BASE_URL, EndpointAddress
+from kit.league.opponents.patience import Patience
 
 PREFIX = "endpoint:"
 DEFAULT_MODEL = "google/gemini-2.0-flash-lite-001"
