@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 MOST_ANSWER = 4 * 2**20
 """Bytes; no move needs more."""
+MOST_SHOWN = 300
 PASSING_CODES = (408, 425, 429)
 BROKEN = (http.client.HTTPException, urllib.error.URLError, OSError, EOFError)
 """What a connection that breaks, or stands still for too long, raises."""
@@ -46,7 +47,7 @@ class ChatConnection:
     address: EndpointAddress
     model: str
     key: str = field(default="", repr=False)
-    patience: Patience = Patience()
+    patience: Patience = field(default_factory=Patience)
 
     @property
     def name(self) -> str:
@@ -124,30 +125,24 @@ class ChatConnection:
         try:
             answer = json.loads(text)
         except (ValueError, RecursionError):
-            shown = self._scrubbed(text[:80].decode(errors="replace"))
+            shown = self._shown(text.decode(errors="replace"))
             raise PassingError(f"{self.name}: its answer is no JSON: {shown!r}.") from None
         if not isinstance(answer, dict):
-            raise GameError(
-                f"{self.name}: its answer is no object, but {self._scrubbed(str(answer)[:80])!r}."
-            )
+            raise GameError(f"{self.name}: its answer is no object: {self._shown(str(answer))!r}.")
         error = answer.get("error")
         if error:  # some answer so with status 200
-            code, message = (
-                (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, error)
-            )
-            raise self._refusal(code if isinstance(code, int) else 400, str(message or ""), None)
+            told = error if isinstance(error, dict) else {"message": error}
+            code = told.get("code")
+            raise self._refusal(code if isinstance(code, int) else 400, str(told.get("message", "")), None)
         return answer
 
     def _refusal(self, code: int, message: str, after_s: float | None) -> GameError:
-        said = f"{code} {self._scrubbed(message)}".strip()
+        said = f"{code} {self._shown(message)}".strip()
         if code in PASSING_CODES or code >= 500:
             return PassingError(f"{self.name} asks for patience ({said}).", after_s)
         if code in (401, 403):
-            known = (
-                "a key that it refuses"
-                if self.key
-                else f"no key; it is read from {self.address.key_variable}"
-            )
+            variable = self.address.key_variable
+            known = f"the key in {variable}" if self.key else f"no key; there is none in {variable}"
             return GameError(f"{self.name} was asked with {known} ({said}).")
         return GameError(f"{self.name} refused ({said}).")
 
@@ -155,12 +150,12 @@ class ChatConnection:
         reason = getattr(error, "reason", None) or error
         if isinstance(reason, TimeoutError):
             return PassingError(f"{self.name}: no answer in {self.patience.timeout_s:g} s.")
-        words = self._scrubbed(str(reason) or type(reason).__name__)
+        words = self._shown(str(reason) or type(reason).__name__)
         return PassingError(f"{self.name} cannot be reached ({words}).")
 
-    def _scrubbed(self, text: str) -> str:
-        """Return the text without the key: a server may say it back."""
-        return text.replace(self.key, "***") if self.key else text
+    def _shown(self, text: str) -> str:
+        """Return the beginning of a server's words, without the key: it may say it back."""
+        return (text.replace(self.key, "***") if self.key else text)[:MOST_SHOWN]
 
 
 class _StayHere(urllib.request.HTTPRedirectHandler):

@@ -26,11 +26,11 @@ def retry_after(headers: Any) -> float | None:
 
 
 def told_by(error: urllib.error.HTTPError) -> str:
-    """Return what the server says about its refusal, shortened; it says so in one of several ways, or not at all."""
+    """Return what the server says about its refusal; it says so in one of several ways, or not at all."""
     try:
         told = json.loads(error.read(10_000))
     except (OSError, http.client.HTTPException, ValueError, RecursionError):
         return str(error.reason or "")
     inner = told.get("error", told) if isinstance(told, dict) else told
     message = inner.get("message", "") if isinstance(inner, dict) else inner
-    return str(message)[:300]
+    return str(message)
