@@ -110,7 +110,7 @@ class ChatConnection:
         return urllib.request.build_opener(_StayHere(), *proxies)
 
     def _read(self, answer: http.client.HTTPResponse, until: float) -> bytes:
-        """Read to the end; the socket's own timeout begins anew with every byte, ``until`` does not."""
+        """Read to the end, without the key; the socket's own timeout begins anew with every byte, ``until`` does not."""
         parts, size = [], 0
         while part := answer.read1(65_536):
             parts.append(part)
@@ -119,7 +119,8 @@ class ChatConnection:
                 raise GameError(f"{self.name}: its answer is longer than {MOST_ANSWER} bytes.")
             if self.patience.clock.monotonic() > until:
                 raise TimeoutError
-        return b"".join(parts)
+        text = b"".join(parts)
+        return text.replace(self.key.encode(), b"***") if self.key else text
 
     def _object(self, text: bytes) -> dict[str, Any]:
         try:

@@ -79,7 +79,7 @@ class ChatServer:
                 if reply.hang:
                     chat._ended.wait()
                     return
-                self.send_response(reply.code)
+                self.send_response_only(reply.code)
                 for name, value in {"Content-Length": str(len(reply.data)), **reply.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()

@@ -102,9 +102,10 @@ def test_it_gives_up_after_its_attempts(game):
 
 def test_a_wait_that_is_too_long_is_not_waited(game):
     """An hour's patience is a game's fault, at once."""
-    with ChatServer(Reply("", 429, {"Retry-After": "3600"})) as server:
-        with pytest.raises(GameError, match="asks to wait 3600 s"):
-            opponent(server, waited := []).act(game, 1)
+    waited: list[float] = []
+    wanted = pytest.raises(GameError, match="asks to wait 3600 s")
+    with ChatServer(Reply("", 429, {"Retry-After": "3600"})) as server, wanted:
+        opponent(server, waited).act(game, 1)
     assert len(server.asked) == 1
     assert not waited
 
@@ -192,26 +193,30 @@ def test_a_refusal_is_no_move(game, body, said):
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 422])
 def test_what_cannot_pass_is_not_tried_again(game, code):
     """One question, and an error with the server's reason."""
-    with ChatServer(Reply({"error": {"message": "no such thing"}}, code)) as server:
-        with pytest.raises(GameError, match=f"{code} no such thing"):
-            opponent(server).act(game, 1)
+    wanted = pytest.raises(GameError, match=f"{code} no such thing")
+    with ChatServer(Reply({"error": {"message": "no such thing"}}, code)) as server, wanted:
+        opponent(server).act(game, 1)
     assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize(("code", "asked"), [(429, 2), (402, 1), ("odd", 1)])
 def test_an_error_inside_an_answer_is_an_error(game, code, asked):
     """Some endpoints say 200 and mean another code."""
-    with ChatServer(Reply({"error": {"code": code, "message": "not now"}})) as server:
-        with pytest.raises(GameError, match="not now"):
-            opponent(server, tries=2).act(game, 1)
+    wanted = pytest.raises(GameError, match="not now")
+    with ChatServer(Reply({"error": {"code": code, "message": "not now"}})) as server, wanted:
+        opponent(server, tries=2).act(game, 1)
     assert len(server.asked) == asked
 
 
 def test_a_redirect_is_not_followed(game):
     """It would take the key to somebody else."""
-    with ChatServer(CHECK) as elsewhere, ChatServer(Reply("", 302, {"Location": elsewhere.url})) as server:
-        with pytest.raises(GameError, match="302"):
-            opponent(server).act(game, 1)
+    wanted = pytest.raises(GameError, match="302")
+    with (
+        ChatServer(CHECK) as elsewhere,
+        ChatServer(Reply("", 302, {"Location": elsewhere.url})) as server,
+        wanted,
+    ):
+        opponent(server).act(game, 1)
     assert not elsewhere.asked
 
 
@@ -228,9 +233,10 @@ def test_a_redirect_is_not_followed(game):
 def test_the_key_is_in_no_message(game, reply, caplog):
     """Not even in part, where the server says it back; neither in errors, nor in the log, nor in what repr shows."""
     caplog.set_level(logging.DEBUG)
-    with ChatServer(reply) as server, pytest.raises(GameError) as caught:
+    with ChatServer(reply) as server:
         player = opponent(server, tries=2)
-        player.act(game, 1)
+        with pytest.raises(GameError) as caught:
+            player.act(game, 1)
     for text in (str(caught.value), caplog.text, repr(player._connection)):
         assert "secret" not in text
         assert "sk-a" not in text

@@ -25,9 +25,9 @@ def board(**stones: list[int]) -> tuple[str, ...]:
         (board(O=[5]), (3, 4)),
         (board(O=[0, 1, 2]), (1, 4)),
         (board(O=[0, 1, 2, 3]), (0, 4)),
-        (board(O=[1, 5, 9, 13]), (0, math.inf)),
+        (board(O=[1, 5, 9, 13]), (0, 4)),
         (board(O=[0, 1, 2], X=[3]), (2, 3)),
-        (board(O=[0, 5, 10, 15]), (2, 3)),
+        (board(O=[0, 5, 10, 15]), (3, math.inf)),
     ],
 )
 def test_stones_are_counted(cells, needs):
