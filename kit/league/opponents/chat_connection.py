@@ -110,7 +110,7 @@ class ChatConnection:
         return urllib.request.build_opener(_StayHere(), *proxies)
 
     def _read(self, answer: http.client.HTTPResponse, until: float) -> bytes:
-        """Read to the end, and leave the key out; the socket's timeout begins anew with every byte, ``until`` does not."""
+        """Read to the end and leave the key out; a socket's timeout begins anew with every byte, ``until`` does not."""
         parts, size = [], 0
         while part := answer.read1(65_536):
             parts.append(part)
