@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from kit.errors import UnknownNameError, UsageError
 from kit.league.game import Game
@@ -24,8 +25,8 @@ def make_game(env_id: str, num_players: int = 2) -> Game:
 
     Raises:
         UnknownNameError: there is no such game; lists the nearest ones.
-        UsageError: one of ours is not played by so many players (one of TextArena's says so when it is begun).
-        MissingDependencyError: it is none of ours, and TextArena is not installed.
+        UsageError: it is not played by so many players.
+        MissingDependencyError: it is none of ours, and TextArena, or something that the game needs, is not installed.
     """
     own = OWN_GAMES.get(stem(env_id))
     if own is not None:
@@ -37,7 +38,14 @@ def make_game(env_id: str, num_players: int = 2) -> Game:
     known = library_id(env_id)
     if known is None:
         raise _unknown(env_id)
+    _begun_once(known, num_players)
     return TextArenaGame(env_id, known, num_players)
+
+
+@cache
+def _begun_once(env_id: str, num_players: int) -> None:
+    """Begin such a game and throw it away, once in a process: only so can it be known that it can be."""
+    TextArenaGame(env_id, env_id, num_players).reset(0)
 
 
 def _unknown(env_id: str) -> UnknownNameError:

@@ -53,7 +53,9 @@ class EndpointSettings:
 
 
 class EndpointOpponent:
-    """A model that is asked over the network."""
+    """A model that is asked over the network. It may be asked by several threads at once."""
+
+    network = True
 
     def __init__(
         self,

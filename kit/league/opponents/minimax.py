@@ -35,6 +35,7 @@ class Minimax:
     """Plays perfectly, from either seat."""
 
     uid = "minimax"
+    network = False
 
     def act(self, game: Game, seed: int) -> str:
         """Return one of the best actions.

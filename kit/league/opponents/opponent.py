@@ -12,9 +12,11 @@ class Opponent(Protocol):
 
     Attributes:
         uid: how the registry calls it.
+        network: whether it answers over a network, so that others need not wait for it.
     """
 
     uid: str
+    network: bool
 
     def act(self, game: Game, seed: int) -> str:
         """Return a bare action for the player whose move it is in ``game``; the game itself is not changed.

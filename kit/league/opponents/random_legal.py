@@ -11,6 +11,7 @@ class RandomLegal:
     """Plays any game that tells what is legal."""
 
     uid = "random"
+    network = False
 
     def act(self, game: Game, seed: int) -> str:
         """Return one of the legal actions.

@@ -71,6 +71,7 @@ class Scripted:
     """Plays by the rules above, from either seat."""
 
     uid = "scripted"
+    network = False
 
     def act(self, game: Game, seed: int) -> str:
         """Return its action.

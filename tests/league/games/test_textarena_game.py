@@ -134,9 +134,10 @@ def test_a_game_of_three():
 
 def test_a_game_that_two_cannot_play_says_so():
     """The error names the game, the number, and what TextArena says of it."""
-    game = make_game("ThreePlayerTicTacToe-v0", 2)
     with pytest.raises(UsageError, match=r"cannot be begun by 2 players.*three"):
-        game.reset(0)
+        make_game("ThreePlayerTicTacToe-v0", 2)
+    with pytest.raises(UsageError, match=r"cannot be begun by 1 player:"):
+        make_game("TicTacToe-v0", 1)
     with pytest.raises(UsageError, match="played by 2 players, not by 3"):
         make_game("Kuhn-v0", 3)
     with pytest.raises(UsageError, match="1 player or more"):
