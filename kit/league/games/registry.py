@@ -50,6 +50,7 @@ def _begun_once(env_id: str, num_players: int) -> None:
 
 def _unknown(env_id: str) -> UnknownNameError:
     names = [*OWN_GAMES, *stems()]
+    suffix = env_id.removeprefix(stem(env_id))
     near = difflib.get_close_matches(stem(env_id), names, n=NEAREST, cutoff=0.3)
     kind = f"game ({len(names)} are known, these are the nearest)"
-    return UnknownNameError(kind, env_id, {*OWN_GAMES, *WELL_KNOWN, *near})
+    return UnknownNameError(kind, env_id, {name + suffix for name in (*OWN_GAMES, *WELL_KNOWN, *near)})

@@ -110,9 +110,8 @@ class TextArenaGame:
         try:
             environment.reset(num_players=self.num_players, seed=seed)
         except (AssertionError, ValueError) as error:
-            raise UsageError(
-                f"{self.env_id} cannot be begun by {self.num_players} players: {error}"
-            ) from error
+            players = "1 player" if self.num_players == 1 else f"{self.num_players} players"
+            raise UsageError(f"{self.env_id} cannot be begun by {players}: {error}") from error
         environment.state.error_allowance = 0
         return environment
 

@@ -7,6 +7,7 @@ them are played alike: shown as ``-train`` shows them, which drops what opponent
 from __future__ import annotations
 
 import importlib
+import sys
 import warnings
 from dataclasses import dataclass
 from functools import cache
@@ -81,7 +82,7 @@ def bare_environment(env_id: str) -> Any:
     """Return a new environment of a library's id, without its wrappers.
 
     Raises:
-        MissingDependencyError: the game needs a library or data that is not installed.
+        MissingDependencyError: the game needs a library, data or a Python that is not installed.
     """
     library = textarena()
     try:
@@ -91,6 +92,11 @@ def bare_environment(env_id: str) -> Any:
     except (ImportError, LookupError) as error:
         raise MissingDependencyError(
             f"TextArena's {env_id} needs something that is not installed: {error}"
+        ) from error
+    except SyntaxError as error:
+        version = ".".join(map(str, sys.version_info[:2]))
+        raise MissingDependencyError(
+            f"TextArena's {env_id} cannot be read by Python {version}: {error}"
         ) from error
     while isinstance(environment, library.Wrapper):
         environment = environment.env

@@ -15,9 +15,8 @@ OTHERS = {
     "ConnectFour-v0": ("3", "3"),
     "Nim-v0": ("1 1",),
     "PigDice-v0": ("roll", "hold", "roll"),
-    "IteratedStagHunt-v0": ("stag", "hare"),
+    "IteratedRockPaperScissors-v0": ("rock", "paper"),
     "LiarsDice-v0": ("Bid: 1, 2",),
-    "Chess-v0": ("e2e4", "e7e5"),
 }
 """Games without a compact form of their own, and moves that begin them."""
 
@@ -148,7 +147,7 @@ def test_a_game_that_two_cannot_play_says_so():
     ("wrong", "nearest"),
     [
         ("TicTacTo-v0", "TicTacToe-v0"),
-        ("SimpelTak-v0-train", "SimpleTak-v0"),
+        ("SimpelTak-v0-train", "SimpleTak-v0-train"),
         ("kuhn-v0", "Kuhn-v0"),
         ("KuhnPoker", "KuhnPoker-v0"),
     ],
@@ -172,6 +171,13 @@ def test_without_textarena_our_own_game_is_still_there(monkeypatch):
             make_game("TicTacToe-v0")
     finally:
         textarena_library.textarena.cache_clear()
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="its code can be read from Python 3.12 on")
+def test_a_game_that_this_python_cannot_read_says_so():
+    """TextArena's chess is written for Python 3.12."""
+    with pytest.raises(MissingDependencyError, match=r"Chess-v0 cannot be read by Python 3\.11"):
+        make_game("Chess-v0")
 
 
 def test_an_environment_that_throws_is_heard(monkeypatch):
