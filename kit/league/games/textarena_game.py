@@ -68,8 +68,7 @@ class TextArenaGame:
         """Return what that player sees; asking twice changes nothing."""
         self._started()
         if self._view is None:
-            with self._random.lent():
-                self._view = self._looked()
+            self._view = self._looked()  # nothing of it draws
         return self._view
 
     def step(self, action: str) -> Verdict:
