@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kit.errors import UsageError
@@ -69,12 +69,7 @@ class BaseBuffer:
         for trajectory in record.trajectories:
             final = self.final(trajectory.final_reward, trajectory.pid, trajectory.env_id)
             shaped = self._shaped(trajectory, final)
-            for step in shaped:
-                if not math.isfinite(step.reward):
-                    raise UsageError(
-                        f"The reward of game {step.game} ({step.env_id}), player {step.pid}, turn {step.turn} came out "
-                        f"of the transforms as {step.reward}: it must be finite."
-                    )
+            _refuse_not_finite(shaped)
             self.added += len(shaped)
             self._take(shaped)
         self._make_room()
@@ -111,6 +106,16 @@ class BaseBuffer:
         if not self.ready(batch_size):
             raise UsageError(f"{batch_size} steps were asked for, {len(self)} are there: ask ready() first.")
 
+    def _sampled(self, steps: list[Step]) -> list[Step]:
+        """Return a batch with the sampling transforms applied, which may change rewards but drop nothing."""
+        done = self.sampling(steps)
+        if len(done) != len(steps):
+            raise UsageError(
+                f"The sampling transforms made {len(done)} steps of {len(steps)}: they may drop none."
+            )
+        _refuse_not_finite(done)
+        return done
+
     # Seen and kept
 
     def view(self) -> dict[str, Any]:
@@ -146,3 +151,12 @@ class BaseBuffer:
         self.final.load_state_dict(state["final"])
         self.step.load_state_dict(state["step"])
         self.sampling.load_state_dict(state["sampling"])
+
+
+def _refuse_not_finite(steps: Sequence[Step]) -> None:
+    for step in steps:
+        if not math.isfinite(step.reward):
+            raise UsageError(
+                f"The reward of game {step.game} ({step.env_id}), player {step.pid}, turn {step.turn} came out of the "
+                f"transforms as {step.reward}: it must be finite."
+            )

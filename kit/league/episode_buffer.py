@@ -80,11 +80,8 @@ class EpisodeBuffer(BaseBuffer):
         batch, gone = [self._episodes[place] for place in taken], set(taken)
         self._episodes = [one for place, one in enumerate(self._episodes) if place not in gone]
         self._held -= steps
-        return self._sampled(batch)
-
-    def _sampled(self, batch: list[list[Step]]) -> list[list[Step]]:
-        steps = iter(self.sampling(list(chain.from_iterable(batch))))
-        return [list(islice(steps, len(episode))) for episode in batch]
+        sampled = iter(self._sampled(list(chain.from_iterable(batch))))
+        return [list(islice(sampled, len(episode))) for episode in batch]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the episodes, end to end with their lengths, beside what every buffer keeps."""

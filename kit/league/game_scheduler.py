@@ -30,12 +30,8 @@ class GameScheduler:
     def __init__(
         self, seed: int, env_sampler: BaseEnvSampler, model_sampler: BaseModelSampler, registry: ModelRegistry
     ) -> None:
-        self.seed, self.env_sampler, self.model_sampler, self.registry = (
-            seed,
-            env_sampler,
-            model_sampler,
-            registry,
-        )
+        self.seed, self.registry = seed, registry
+        self.env_sampler, self.model_sampler = env_sampler, model_sampler
         for spec in env_sampler.eval_env_specs:
             registry.add_fixed(spec.fixed_opponent)
         self._made = dict.fromkeys(KINDS, 0)
@@ -66,7 +62,7 @@ class GameScheduler:
         return bool(self.env_sampler.eval_env_specs)
 
     def _next_seed(self, kind: str) -> int:
-        return derived_seed(self.seed, kind, self._made[kind]) & ~1 | KINDS.index(kind)
+        return (derived_seed(self.seed, kind, self._made[kind]) & ~1) | KINDS.index(kind)
 
     def _made_of(self, spec: TrainEnvSpec | EvalEnvSpec, kind: str, seed: int, uids: list[str]) -> GameSpec:
         """Seat the players, the actors first in ``uids``, and count the game."""

@@ -15,8 +15,8 @@ from kit.league.trajectory import Step, Trajectory
 class StepBuffer(BaseBuffer):
     """Takes games apart into steps; a batch is drawn without replacement, and is gone from the buffer.
 
-    Each step is worth the final reward of its player, as shaped, plus what the step transforms add: without a critic the
-    outcome of the game is every move's advantage. That is no return over steps: nothing may sum these rewards.
+    Each step is worth the final reward of its player, as shaped, plus what the step transforms add: without a critic
+    the outcome of the game is every move's advantage. That is no return over steps: nothing may sum these rewards.
     """
 
     def __init__(self, max_buffer_size: int, **transformations: Any) -> None:
@@ -52,7 +52,7 @@ class StepBuffer(BaseBuffer):
         self._batches += 1
         batch, taken = [self._steps[place] for place in order], set(order)
         self._steps = [step for place, step in enumerate(self._steps) if place not in taken]
-        return self.sampling(batch)
+        return self._sampled(batch)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the steps beside what every buffer keeps."""

@@ -27,7 +27,7 @@ class NormalizeRewards(SamplingRewardTransform):
     Equal rewards become 0: a batch without differences teaches nothing.
     """
 
-    def __init__(self, z_score: bool = False) -> None:  # noqa: FBT001, FBT002 - positional in the original
+    def __init__(self, z_score: bool = False) -> None:
         self.z_score = z_score
 
     def __call__(self, steps: list[Step]) -> list[Step]:
