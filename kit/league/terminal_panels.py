@@ -27,9 +27,9 @@ def device_panel(reading: DeviceReading, gauges: Mapping[str, float]) -> Panel:
     table.add_row("memory", f"{format_size(reading.used_bytes)} of {format_size(reading.total_bytes)}")
     table.add_row("this process", format_size(reading.process_bytes))
     for number, gpu in enumerate(reading.gpus):
-        table.add_row(f"GPU {number} {reading.gpu_kind}", _gpu_words(gpu))
+        table.add_row(Text(f"GPU {number} {reading.gpu_kind}"), Text(_gpu_words(gpu)))
     for name, value in gauges.items():
-        table.add_row(name, f"{value:,.1f}")
+        table.add_row(Text(name), f"{value:,.1f}")
     return Panel(table, title="device")
 
 
@@ -52,9 +52,9 @@ def collection_panel(
         table.add_row("lost", f"{buffer['evicted']:,} steps pushed out, {buffer['broken']:,} games broke")
     for name in sorted(tracker["counts"]):
         if name.endswith(("/faults", "/not_finite")) and tracker["counts"][name]:
-            table.add_row(name, Text(f"{tracker['counts'][name]:,}", "red"))
+            table.add_row(Text(name), Text(f"{tracker['counts'][name]:,}", "red"))
     for name in sorted(tracker["means"]):
-        table.add_row(name, f"{tracker['means'][name]:.3f}")
+        table.add_row(Text(name), f"{tracker['means'][name]:.3f}")
     return Panel(table, title="collection")
 
 
@@ -77,7 +77,7 @@ def ratings_panel(players: Sequence[Mapping[str, Any]], width: int, most: int) -
     table.add_column(width=bar_width, no_wrap=True)
     for one in shown:
         bar = rating_bar(one["mu"], one["sigma"], (low, high), bar_width)
-        table.add_row(one["uid"], f"{one['mu']:.1f} ± {one['sigma']:.1f}", Text(bar, "cyan"))
+        table.add_row(Text(one["uid"]), f"{one['mu']:.1f} ± {one['sigma']:.1f}", Text(bar, "cyan"))
     left = len(players) - len(shown)
     return Panel(table, title="ratings, μ ± σ", subtitle=f"{left} more" if left else None)
 
@@ -98,7 +98,10 @@ def rating_bar(mu: float, sigma: float, scale: tuple[float, float], width: int) 
 def heat_map_panel(
     players: Sequence[Mapping[str, Any]], matches: Sequence[Sequence[Any]], width: int, most: int
 ) -> Panel:
-    """Return how often each two met, of those who played most; as many as the width takes, the diagonal mirror games."""
+    """Return how often each two met, of those who played most: as many as the width takes.
+
+    On the diagonal stand mirror games.
+    """
     games = {(one, other): count for one, other, count in matches}
     totals = dict.fromkeys((one["uid"] for one in players), 0)
     for (one, other), count in games.items():
@@ -118,7 +121,7 @@ def heat_map_panel(
     top = max(games.values())
     for number, uid in enumerate(ranked):
         row = [games.get((uid, other), games.get((other, uid), 0)) for other in ranked]
-        table.add_row(f"{number + 1:>2} {uid}", *(_cell(count, top) for count in row))
+        table.add_row(Text(f"{number + 1:>2} {uid}"), *(_cell(count, top) for count in row))
     left = sum(1 for total in totals.values() if total) - len(ranked)
     return Panel(table, title="matches", subtitle=f"{left} more" if left else None)
 
