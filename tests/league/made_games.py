@@ -23,21 +23,26 @@ class Countdown:
         self._left = self._turn = self._seed = 0
 
     def reset(self, seed: int) -> None:
+        """Begin; the heap comes from the seed."""
         self._seed, self._turn, self._left = seed, 0, 3 + seed % 4
 
     @property
     def over(self) -> bool:
+        """Whether the heap is gone."""
         return self._left == 0
 
     @property
     def player(self) -> int:
+        """Whose move it is."""
         return (self._turn - self.over) % self.num_players
 
     def view(self) -> View:
+        """Return what there is to see: the heap."""
         legal = ("1", "2") if self._left > 1 else ("1",)
         return View(self.player, "Take the last one.", f"{self._left} are left.", str(self._left), legal)
 
     def step(self, action: str) -> Verdict:
+        """Take."""
         if self.env_id == "Throws" and self._seed % 3 == 0 and self._turn == 1:
             raise ZeroDivisionError("it is Tuesday")
         if action not in self.view().legal:
@@ -48,6 +53,7 @@ class Countdown:
         return Verdict(True)
 
     def rewards(self) -> tuple[float, ...]:
+        """Return what it came to."""
         lost = -1.0 if self.over else 0.0
         return tuple(
             -lost * (self.num_players - 1) if pid == self.player else lost for pid in range(self.num_players)
@@ -67,6 +73,7 @@ class Taker:
         self.network = uid == "far"
 
     def act(self, game: Game, seed: int) -> str:
+        """Return a legal action, if it does."""
         if self.uid == "silent" and seed % 4 == 0:
             raise GameError("silent said nothing")
         if self.uid == "broken":
@@ -87,6 +94,7 @@ class Scripted:
         self.forgotten: list[str] = []
 
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
+        """Answer."""
         self.asked.append(list(requests))
         for request in requests:
             if len(request.prompt.text) > self.context:
@@ -94,6 +102,7 @@ class Scripted:
         return [answer(request) for request in requests]
 
     def forget(self, adapter: str) -> None:
+        """Remember that."""
         self.forgotten.append(adapter)
 
 
@@ -116,7 +125,7 @@ def settings_in(folder, **more) -> PlaySettings:
 def spec_of(
     number: int, *uids: str, env_id: str = "Countdown", kind: str = TRAIN, seed: int | None = None
 ) -> GameSpec:
-    """Return a game between players: ``policy`` learns, ``past`` plays an adapter and does not, others are opponents."""
+    """Return a game: ``policy`` learns, ``past`` plays an adapter and does not, others are opponents."""
     players = [
         PlayerSpec(
             pid, uid, f"adapters/{uid}" if uid == "past" else None, "compact", uid == "policy", _version(uid)
