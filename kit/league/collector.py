@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-IDLE_ROUNDS = 10_000
-"""Rounds without a game that ends, after which nothing will."""
+MOST_BARREN = 1_000
+"""Training games in a row without a step, after which none will come."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,18 @@ class Collector:
 
         Raises:
             GameError: too many games break.
+            UsageError: the buffer can never hold a batch, or nothing comes into it.
         """
-        idle = 0
+        barren = 0
         while not self._buffer.ready(batch_size):
             self._fill_train()
             self._fill_eval(self.workers.evaluate)
-            idle = 0 if self._round(KINDS) else idle + 1
-            if idle >= IDLE_ROUNDS:
+            before = self._buffer.added
+            ended = sum(record.spec.kind == TRAIN for record in self._round(KINDS))
+            barren = barren + ended if self._buffer.added == before else 0
+            if barren >= MOST_BARREN:
                 raise UsageError(
-                    f"No game has ended in {idle:,} rounds, and the buffer has no batch of {batch_size}: is its "
-                    "capacity smaller than a batch, or does no player of a training game learn?"
+                    f"{barren:,} training games in a row left nothing to learn from: the policy made no move in them."
                 )
 
     def evaluate(self, games: int, workers: int) -> list[GameRecord]:

@@ -39,7 +39,7 @@ class Countdown:
     def view(self) -> View:
         """Return what there is to see: the heap."""
         legal = ("1", "2") if self._left > 1 else ("1",)
-        return View(self.player, "Take the last one.", f"{self._left} are left.", str(self._left), legal)
+        return View(self.player, "Take the last one.", f"{self._left} are left.", "o" * self._left, legal)
 
     def step(self, action: str) -> Verdict:
         """Take."""
@@ -109,8 +109,8 @@ class Scripted:
 def answer(request: Request) -> Generation:
     """Return what Scripted says."""
     seed = derived_seed(request.seed, request.prompt.text)
-    left = request.prompt.rest.split("\n")[0]
-    text = "1" if left == "1" else str(1 + seed % 2)
+    heap = request.prompt.rest.split("\n")[0]
+    text = "1" if len(heap) == 1 else str(1 + seed % 2)
     text = "what?" if seed % 8 == 0 else text
     tokens = tuple(map(ord, text + "\n"))
     logprobs = tuple(-(1 + (seed + place) % 7) / 8 for place in range(len(tokens)))
