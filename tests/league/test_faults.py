@@ -15,9 +15,9 @@ def record(fault=""):
 
 def test_a_few_broken_games_are_data():
     """Up to the share all is well, however many there are in the end."""
-    watch = FaultWatch(FaultBound(share=0.25, recent=8, least=4))
+    watch = FaultWatch(FaultBound(share=0.25, recent=8, least=8))
     for number in range(80):
-        watch.note(record("it rains" if number % 4 == 0 else ""))
+        watch.note(record("it rains" if number % 4 == 3 else ""))
     assert watch.total == 20
 
 
