@@ -130,7 +130,7 @@ def test_a_league_of_a_real_model_goes_on_bit_for_bit(tmp_path, more):
 
 
 def test_start_plays_under_a_session_stops_when_asked_and_goes_on(tmp_path):
-    """Stopped after an update it is resumable; another run of the same settings completes it; a third is done at once."""
+    """Stopped after an update it is resumable; another run of the same settings completes it; a third is done."""
     whole = build(**small_settings()).start(4, 10, out=tmp_path / "whole").wait()
     assert (whole["status"], whole["step"]) == ("complete", 4)
     run = build(**small_settings())
