@@ -1,6 +1,7 @@
 """Both buffers: what comes in goes out once, what is pushed out is counted, and they come back as they were."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,6 @@ from kit.league.episode_buffer import EpisodeBuffer
 from kit.league.packed_steps import pack, unpack
 from kit.league.reward_transforms import (
     NormalizeRewards,
-    PenaltyForInvalidMove,
     RewardForFormat,
     RoleAdvantageFormatter,
     SamplingRewardTransform,
@@ -58,32 +58,33 @@ def test_the_outcome_stands_once_in_an_episode():
     assert [[step.turn for step in episode] for episode in episodes] == [[0, 1, 2]] * 2
 
 
-@pytest.mark.parametrize(
-    ("kind", "first", "last"), [(StepBuffer, 1.0 + 0.25 - 1.0, 1.25 - 1.0), (EpisodeBuffer, 0.25 - 1.0, 0.25)]
-)
-def test_the_three_pipelines_run_in_their_order(kind, first, last):
-    """Final once for each player, then each step's, then the batch's: here by hand, with the loser's shifted by tau."""
+class _Doubled(SamplingRewardTransform):
+    """Doubles rewards."""
+
+    def __call__(self, steps):
+        return [replace(step, reward=2.0 * step.reward) for step in steps]
+
+
+@pytest.mark.parametrize(("kind", "early"), [(StepBuffer, 1.0), (EpisodeBuffer, 0.0)])
+def test_the_three_pipelines_run_in_their_order(kind, early):
+    """By hand: final (once a player, tau 0.5: averages 0, then ±0.5), plus 0.25 for the form, all of it doubled.
+
+    ``early`` is how much of the final reward a step before the last one has.
+    """
     buffer = kind(
         10,
         final_reward_transformation=RoleAdvantageFormatter(0.5),
         step_reward_transformation=RewardForFormat(0.25),
-        sampling_reward_transformation=None,
+        sampling_reward_transformation=_Doubled(),
     )
-    buffer.add(record(0))
-    penalised = kind(
-        10,
-        step_reward_transformation=PenaltyForInvalidMove(penalty=-1.0),
-        sampling_reward_transformation=NormalizeRewards(),
-    )
-    penalised.add(record(0, legal=False))
-    assert sum(step.reward for step in flat(penalised.sample(4))) == pytest.approx(0.0)
-    rewards = {name_of(step): step.reward for step in flat(buffer.sample(4))}
-    assert rewards[0, 0, 1] == 1.25
-    assert rewards[0, 0, 0] == (1.25 if kind is StepBuffer else 0.25)
-    buffer.add(record(1))  # both seats' averages are 0.5 and −0.5 by now
-    rewards = {name_of(step): step.reward for step in flat(buffer.sample(4))}
-    assert rewards[1, 0, 1] == 0.75
-    assert rewards[1, 1, 1] == -0.25
+    for number, final in ((0, 1.0), (1, 0.5)):
+        buffer.add(record(number))
+        assert {name_of(step): step.reward for step in flat(buffer.sample(4))} == {
+            (number, 0, 0): 2.0 * (early * final + 0.25),
+            (number, 0, 1): 2.0 * (final + 0.25),
+            (number, 1, 0): 2.0 * (-early * final + 0.25),
+            (number, 1, 1): 2.0 * (-final + 0.25),
+        }
 
 
 @BOTH
