@@ -1,6 +1,7 @@
 """The terminal: drawn to a recorded console at every width, and not at all where there is no terminal."""
 
 import io
+import re
 import threading
 
 import pytest
@@ -21,6 +22,7 @@ from kit.league.tracker import Tracker
 from tests.league.made_records import made_record
 
 WIDTHS = (40, 60, 80, 99, 100, 140, 200)
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 DEVICE = DeviceReading(
     cpu_load=0.5,
     cores=2,
@@ -199,6 +201,22 @@ def test_a_terminal_is_drawn_on_while_the_league_goes_on():
     drawing.join(10.0)
     assert not drawing.is_alive()
     assert interface.render().views["tracker"]["means"]
+
+
+def test_a_terminal_that_is_resized_is_drawn_anew_at_its_width():
+    """The picture after it has the new width; what came before it is wiped."""
+    stream = _Terminal()
+    interface = TerminalInterface(stream, refresh_s=3_600.0, read_device=lambda: DEVICE)
+    interface.show(**made_views())
+    interface._console.size = (120, 90)
+    with interface:
+        wide = len(stream.getvalue())
+        interface._console.size = (50, 90)
+        interface._live.refresh()
+        pictures = [CONTROL.sub("", text) for text in (stream.getvalue()[:wide], stream.getvalue()[wide:])]
+    for width, picture in zip((120, 50), pictures, strict=True):
+        assert max(map(len, picture.splitlines())) == width
+        assert "ratings" in picture
 
 
 def test_the_machine_is_read():
