@@ -21,6 +21,9 @@ class EpisodeBuffer(BaseBuffer):
     The final reward, as shaped, stands in the last step only, where it was earned; to it and to the 0 of every other
     step comes what the step transforms add. Summed along the episode it is there once, whatever sums it.
 
+    What the sampling transforms do to each step a learner sums along the episode: centring takes more off a long one.
+    A learner that normalises its advantages wants none of them here.
+
     Sizes are in steps here too. Eviction takes out whole episodes, but never the only one, so that an episode longer
     than the buffer is not lost for that alone.
     """

@@ -113,6 +113,7 @@ class ModelRegistry:
         Raises:
             UsageError: other numbers of names than of scores, fewer than two, or a score that is no number.
             UnknownNameError: a name that is not in the registry.
+            MissingDependencyError: openskill is not installed.
         """
         if len(uids) != len(scores) or len(uids) < 2:
             raise UsageError(
@@ -121,9 +122,9 @@ class ModelRegistry:
         if any(math.isnan(score) for score in scores):
             raise UsageError(f"A score of {env_id} is not a number: {scores}.")
         ratings = [self.rating(uid) for uid in uids]
-        self.matches.add(uids, scores, env_id)
         if len(set(uids)) == len(uids):
             self._ratings.update(zip(uids, self.rater.rated(ratings, scores), strict=True))
+        self.matches.add(uids, scores, env_id)
 
     def rating(self, uid: str) -> Rating:
         """Return a player's rating; raises UnknownNameError where there is none of that name."""

@@ -104,7 +104,7 @@ class TerminalInterface:
                 refresh_per_second=1.0 / self._refresh_s,
                 transient=True,
             )
-            self._live.start()
+            self._live.start(refresh=True)
         return self
 
     def __exit__(

@@ -22,20 +22,23 @@ SHADES = ("", "on grey15", "on grey23", "on dark_green", "on green4", "on green3
 
 def device_panel(reading: DeviceReading, gauges: Mapping[str, float]) -> Panel:
     """Return the machine's load, and what the actors report: tokens per second, queues."""
-    table = _pairs()
+    table = _pairs(1, 2)
     table.add_row("CPU", f"{reading.cpu_load:.0%} of {reading.cores} cores")
     table.add_row("memory", f"{format_size(reading.used_bytes)} of {format_size(reading.total_bytes)}")
     table.add_row("this process", format_size(reading.process_bytes))
+    if reading.gpus:
+        table.add_row("GPUs", Text(reading.gpu_kind))
     for number, gpu in enumerate(reading.gpus):
-        table.add_row(Text(f"GPU {number} {reading.gpu_kind}"), Text(_gpu_words(gpu)))
+        table.add_row(f"GPU {number}", f"{format_size(gpu.used_bytes)} of {format_size(gpu.total_bytes)}")
+        if gpu.load is not None or gpu.power_w is not None:
+            table.add_row(f"GPU {number} busy", _busy_words(gpu))
     for name, value in gauges.items():
         table.add_row(Text(name), f"{value:,.1f}")
     return Panel(table, title="device")
 
 
-def _gpu_words(gpu: GpuReading) -> str:
-    words = [f"{format_size(gpu.used_bytes)} of {format_size(gpu.total_bytes)}"]
-    words += [] if gpu.load is None else [f"{gpu.load:.0%}"]
+def _busy_words(gpu: GpuReading) -> str:
+    words = [] if gpu.load is None else [f"{gpu.load:.0%}"]
     words += [] if gpu.power_w is None else [f"{gpu.power_w:.0f} W"]
     return ", ".join(words)
 
@@ -44,12 +47,14 @@ def collection_panel(
     tracker: Mapping[str, Any], buffer: Mapping[str, Any], games: Mapping[str, Any]
 ) -> Panel:
     """Return games made and running, the buffer, and what the tracker says of moves and rewards."""
-    table = _pairs()
+    table = _pairs(3, 2)
     for kind, counts in games.items():
-        table.add_row(f"{kind} games", f"{counts['made']:,} made, {counts['running']:,} running")
+        table.add_row(f"{kind} games", f"{counts['made']:,}")
+        table.add_row(f"{kind} games running", f"{counts['running']:,}")
     if buffer:
         table.add_row("buffer", f"{buffer['steps']:,} of {buffer['capacity']:,} steps")
-        table.add_row("lost", f"{buffer['evicted']:,} steps pushed out, {buffer['broken']:,} games broke")
+        table.add_row("steps pushed out", f"{buffer['evicted']:,}")
+        table.add_row("games that broke", f"{buffer['broken']:,}")
     for name in sorted(tracker["counts"]):
         if name.endswith(("/faults", "/not_finite")) and tracker["counts"][name]:
             table.add_row(Text(name), Text(f"{tracker['counts'][name]:,}", "red"))
@@ -61,7 +66,7 @@ def collection_panel(
 def ratings_panel(players: Sequence[Mapping[str, Any]], width: int, most: int) -> Panel:
     """Return a bar for each player, best first: a dot at mu, a line one sigma to both sides.
 
-    Of more than ``most`` the best are shown, and the newest checkpoint in any case.
+    Of more than ``most`` the newest checkpoint and the fixed opponents are shown, and then the best.
     """
     shown = _shown(players, most)
     if not shown:
@@ -86,10 +91,8 @@ def rating_bar(mu: float, sigma: float, scale: tuple[float, float], width: int) 
     """Return ``──●──`` of mu and one sigma to both sides, on a scale from the left end to the right one."""
     low, high = scale
     span = (high - low) or 1.0
-    left, dot, right = (
-        min(width - 1, max(0, round((value - low) / span * (width - 1))))
-        for value in (mu - sigma, mu, mu + sigma)
-    )
+    shares = [min(1.0, max(0.0, (value - low) / span)) for value in (mu - sigma, mu, mu + sigma)]
+    left, dot, right = (round(share * (width - 1)) for share in shares)
     cells = ["─" if left <= place <= right else " " for place in range(width)]
     cells[dot] = "●"
     return "".join(cells)
@@ -135,13 +138,11 @@ def _cell(count: int, top: int) -> Text:
 
 
 def _shown(players: Sequence[Mapping[str, Any]], most: int) -> list[Mapping[str, Any]]:
-    """Return the best ``most`` players, best first, with the newest checkpoint among them."""
+    """Return the newest checkpoint, the fixed opponents, and then the best, ``most`` of them; best first."""
+    newest = max((one["iteration"] for one in players), default=0)
     ranked = sorted(players, key=lambda one: (-one["mu"], one["uid"]))
-    newest = max(players, key=lambda one: one["iteration"], default=None)
-    shown = ranked[:most]
-    if newest is not None and newest not in shown:
-        shown[-1] = newest
-    return shown
+    wanted = sorted(ranked, key=lambda one: (one["iteration"] != newest, one["iteration"] >= 0))[:most]
+    return [one for one in ranked if one in wanted]
 
 
 def _name_width(players: Sequence[Mapping[str, Any]], width: int) -> int:
@@ -149,10 +150,11 @@ def _name_width(players: Sequence[Mapping[str, Any]], width: int) -> int:
     return max(4, min(longest, int(width * NAME_SHARE)))
 
 
-def _pairs() -> Table:
+def _pairs(left: int, right: int) -> Table:
+    """Return a table of names and values, whose widths are in that ratio."""
     table = Table.grid(padding=(0, 1), expand=True)
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=3)
-    table.add_column(justify="right", no_wrap=True, overflow="ellipsis", ratio=2, min_width=10)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=left)
+    table.add_column(justify="right", no_wrap=True, overflow="ellipsis", ratio=right)
     return table
 
 

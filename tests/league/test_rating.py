@@ -2,11 +2,12 @@
 
 import math
 import random
+import sys
 import warnings
 
 import pytest
 
-from kit.errors import UnknownNameError, UsageError
+from kit.errors import MissingDependencyError, UnknownNameError, UsageError
 from kit.league.model_registry import ModelRegistry
 from kit.league.rating import Rater, Rating, RatingSettings
 
@@ -195,6 +196,18 @@ def test_what_cannot_be_registered_or_rated_is_refused():
             registry.update_ratings(uids, scores, "Kuhn-v0")
     with pytest.raises(UsageError, match="not a number"):
         registry.update_ratings(["base", "base"], [math.nan, 1.0], "Kuhn-v0")
+
+
+def test_a_library_that_is_not_there_is_named(monkeypatch):
+    """With the command that installs it, when the first game is rated; nothing was changed by then."""
+    monkeypatch.setitem(sys.modules, "openskill.models", None)
+    registry = ModelRegistry()
+    for name in ("one", "other"):
+        registry.add_fixed(name)
+    with pytest.raises(MissingDependencyError, match="pip install openskill"):
+        registry.update_ratings(["one", "other"], [1.0, -1.0], "Kuhn-v0")
+    assert registry.matches.games("one", "other") == 0
+    assert registry.ratings == dict.fromkeys(("one", "other"), Rating(25.0, 25.0 / 3.0))
 
 
 @pytest.mark.parametrize(

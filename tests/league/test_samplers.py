@@ -317,7 +317,8 @@ def test_nobody_to_draw_is_an_error():
 
 def test_strategies_have_names():
     """Those of Unstable Baselines, and ours; each makes a sampler from a registry alone."""
-    assert {"none", "mirror", "fixed", "lagged", "match-quality", "prioritised"} == set(MODEL_SAMPLERS)
+    names = {"none", "mirror", "fixed", "lagged", "match-quality", "prioritised", "pfsp"}
+    assert names == set(MODEL_SAMPLERS)
     assert ENV_SAMPLERS["random"] is UniformRandomEnvSampler
     registry = registry_of(2, ("random",))
     for name, sampler in MODEL_SAMPLERS.items():

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kit.errors import GameError
+from kit.league.action_parser import parse_action
+from kit.league.prompt_templates import QWEN3_ZS
 
-_BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
-_WORDS = re.compile(r"\\(?:text|textbf|mathrm)\s*\{([^{}]*)\}")
 _BRACKETED = re.compile(r"\[([^\[\]]+)\]")
 
 
@@ -41,15 +41,11 @@ def answered_action(text: str, legal: Sequence[str]) -> str:
     The last ``\boxed{}`` counts; without one a text that is nothing but a legal action; else what stands in the last
     square brackets. Whether it is legal is the game's to say.
     """
-    boxed = _BOXED.findall(text)
-    if boxed:
-        return _bare(_WORDS.sub(r"\1", boxed[-1]))
-    whole = _bare(text)
+    boxed, found = parse_action(text, QWEN3_ZS)
+    if found:
+        return boxed
+    whole = text.strip().strip("[]'\"`.* ")
     if whole.casefold() in {action.casefold() for action in legal}:
         return whole
     bracketed = _BRACKETED.findall(text)
     return bracketed[-1].strip() if bracketed else ""
-
-
-def _bare(text: str) -> str:
-    return text.strip().strip("[]'\"`.* ").strip()

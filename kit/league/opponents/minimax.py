@@ -10,22 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from kit.errors import UsageError
+from kit.league.draws import draw_one, draw_weighted
 from kit.league.game import Game, View
 from kit.league.games.textarena_library import stem
 from kit.league.games.tic_tac_toe_rules import best_cells, read_board
 from kit.league.kuhn_policy import equilibrium
-from kit.league.opponents.draw import drawn, drawn_by_weight
 
 ALPHA = 1 / 6
 """Which of Kuhn poker's equilibria: the probability of betting with J, from 0 to 1/3."""
 
 
 def _tic_tac_toe(view: View, seed: int) -> str:
-    return str(drawn(best_cells(read_board(view.compact)), seed, "minimax"))
+    return str(draw_one(best_cells(read_board(view.compact)), seed, "minimax"))
 
 
 def _kuhn(view: View, seed: int) -> str:
-    return drawn_by_weight(equilibrium(ALPHA)[view.compact], seed, "minimax")
+    chances = equilibrium(ALPHA)[view.compact]
+    return draw_weighted(list(chances), list(chances.values()), seed, "minimax")
 
 
 SMALL_GAMES: Mapping[str, Callable[[View, int], str]] = {"TicTacToe-v0": _tic_tac_toe, "Kuhn-v0": _kuhn}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kit.errors import UsageError
 from kit.harness.clock import SYSTEM_CLOCK, Clock
-from kit.league.opponents.draw import chance
+from kit.league.draws import draw_uniform
 
 
 def wait(seconds: float) -> None:
@@ -44,5 +44,5 @@ class Patience:
 
     def wait_s(self, attempt: int, seed: int) -> float:
         """Return how long to wait after failed attempt number ``attempt`` (from 1), where the server does not say."""
-        grown = self.first_wait_s * 2.0 ** (attempt - 1) * (1.0 + chance(seed, f"wait {attempt}") / 4)
+        grown = self.first_wait_s * 2.0 ** (attempt - 1) * (1.0 + draw_uniform(seed, f"wait {attempt}") / 4)
         return min(grown, self.most_wait_s)

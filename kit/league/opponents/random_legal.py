@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kit.errors import UsageError
+from kit.league.draws import draw_one
 from kit.league.game import Game
-from kit.league.opponents.draw import drawn
 
 
 class RandomLegal:
@@ -22,4 +22,4 @@ class RandomLegal:
         legal = game.view().legal
         if not legal:
             raise UsageError(f"{self.uid!r} cannot play {game.env_id}: the game does not tell what is legal.")
-        return drawn(legal, seed, self.uid)
+        return draw_one(legal, seed, self.uid)

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from kit.errors import UsageError
+from kit.league.draws import draw_one, draw_uniform
 from kit.league.game import Game, View
 from kit.league.games import tic_tac_toe_rules as tic_tac_toe
 from kit.league.games.textarena_library import stem
 from kit.league.opponents import tak_paths
-from kit.league.opponents.draw import chance, drawn
 
 BLUFF, CALL = 1 / 3, 1 / 2
 CENTRE, CORNERS, SIDES = (4,), (0, 2, 6, 8), (1, 3, 5, 7)
@@ -28,9 +28,9 @@ def _tic_tac_toe(view: View, seed: int) -> str:
     for mark in (mine, tic_tac_toe.other_mark(mine)):
         wins = [at for at in free if tic_tac_toe.winner(tic_tac_toe.placed(board, at, mark))]
         if wins:
-            return str(drawn(wins, seed, "scripted"))
+            return str(draw_one(wins, seed, "scripted"))
     groups = ([at for at in group if at in free] for group in (CENTRE, CORNERS, SIDES))
-    return str(drawn(next(group for group in groups if group), seed, "scripted"))
+    return str(draw_one(next(group for group in groups if group), seed, "scripted"))
 
 
 def _simple_tak(view: View, seed: int) -> str:
@@ -44,17 +44,17 @@ def _simple_tak(view: View, seed: int) -> str:
     for mark in (mine, other):
         wins = [at for at in free if needed(at, mark, mark) == 0]
         if wins:
-            return str(drawn(wins, seed, "scripted"))
+            return str(draw_one(wins, seed, "scripted"))
     worth = {at: (needed(at, mine, mine), -needed(at, mine, other)) for at in free}
-    return str(drawn([at for at in free if worth[at] == min(worth.values())], seed, "scripted"))
+    return str(draw_one([at for at in free if worth[at] == min(worth.values())], seed, "scripted"))
 
 
 def _kuhn(view: View, seed: int) -> str:
     card = view.compact.partition("|")[0][-1]
     if "call" in view.legal:
-        calls = card == "K" or (card == "Q" and chance(seed, "scripted") < CALL)
+        calls = card == "K" or (card == "Q" and draw_uniform(seed, "scripted") < CALL)
         return "call" if calls else "fold"
-    bets = card == "K" or (card == "J" and chance(seed, "scripted") < BLUFF)
+    bets = card == "K" or (card == "J" and draw_uniform(seed, "scripted") < BLUFF)
     return "bet" if bets else "check"
 
 

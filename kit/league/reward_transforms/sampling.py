@@ -9,8 +9,9 @@ from dataclasses import replace
 from kit.league.reward_transforms.transform import RewardTransform
 from kit.league.trajectory import Step
 
-EQUAL = 1e-9
-"""Rewards that differ by no more than this share of their size are equal: the rest is rounding."""
+EQUAL, ROUNDING = 1e-9, 1e-12
+"""Rewards that differ by no more than that share of their size, or by no more than that, are equal: the rest is
+rounding, such as 0.1 + 0.2 − 0.3 beside 0."""
 
 
 class SamplingRewardTransform(RewardTransform):
@@ -56,7 +57,7 @@ def normalized(rewards: Sequence[float], *, z_score: bool) -> list[float]:
     if not rewards:
         return []
     low, high = min(rewards), max(rewards)
-    if high - low <= EQUAL * max(abs(low), abs(high)):
+    if high - low <= max(ROUNDING, EQUAL * max(abs(low), abs(high))):
         return [0.0] * len(rewards)
     mean = math.fsum(rewards) / len(rewards)
     centred = [reward - mean for reward in rewards]

@@ -20,5 +20,6 @@ MODEL_SAMPLERS: Mapping[str, type[BaseModelSampler]] = {
     "lagged": LaggedModelSampler,
     "match-quality": MatchQualityModelSampler,
     "prioritised": PrioritisedModelSampler,
+    "pfsp": PrioritisedModelSampler,
 }
 """By the names that ``build()`` takes as its ``opponent_sampling_strategy``."""

@@ -109,7 +109,10 @@ def test_the_script_for_tic_tac_toe(actions, expected):
             {"3"},
         ),  # O completes the top row, though X could the bottom one later
         (("0", "15", "1", "11", "2"), {"3"}),  # X blocks
-        (("5", "15"), {"1", "4", "6", "9"}),  # O extends: a second stone beside the first
+        (
+            ("5", "15"),
+            {"1", "4", "6", "7", "9", "13"},
+        ),  # O extends: a second stone in the row or column of the first
     ],
 )
 def test_the_script_for_simple_tak(actions, expected):
