@@ -92,7 +92,11 @@ class Assembly:
         how = LeagueSettings(
             settings.batch_size, workers, settings.eval_every, settings.eval_games, max(1, eval_workers)
         )
-        return League(parts, how, root)
+        league = League(parts, how, root)
+        far = [name for name in settings.opponents if getattr(make_opponent(name), "network", False)]
+        if far:
+            league.inexact = f"{', '.join(far)} answers over a network, and not the same twice"
+        return league
 
     def _model(self) -> LanguageModel:
         settings = self.settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,8 @@ class Collector:
         self._tracker, self.pool = tracker, pool
         self.faults = FaultWatch(bound)
         self.workers = Workers(1)
+        self.on_round: Callable[[], object] = _nothing
+        """Called after every round, by whoever shows how things go; it must change nothing."""
 
     def collect(self, batch_size: int) -> None:
         """Play until the buffer holds a batch.
@@ -118,6 +120,7 @@ class Collector:
         records = self.pool.round(kinds)
         for record in records:
             self._hand_over(record)
+        self.on_round()
         return records
 
     def _hand_over(self, record: GameRecord) -> None:
@@ -140,3 +143,7 @@ class Collector:
         """Continue with those games: each is replayed, and must come out as it was."""
         self.pool.load_state_dict(state["pool"])
         self.faults.load_state_dict(state["faults"])
+
+
+def _nothing() -> None:
+    """Show nothing."""

@@ -99,6 +99,7 @@ class League:
 
     Attributes:
         iteration: updates so far.
+        inexact: why a resumed run would not continue bit for bit; None: it does.
         evaluation: what the last evaluation came to: games, scores, and a few of the games as text.
     """
 
@@ -109,6 +110,7 @@ class League:
         self.shelf = AdapterShelf(root)
         self.phase: Phase = phase or (lambda _name, _count: nullcontext())
         self.iteration = 0
+        self.inexact: str | None = None
         self.evaluation: dict[str, Any] = {"games": 0, "scores": {}, "transcripts": []}
         parts.collector.workers = settings.workers
 
@@ -158,6 +160,17 @@ class League:
         """End what plays in processes or threads of its own, and let the tracker's writers finish."""
         self.parts.collector.pool.close()
         self.parts.tracker.close()
+
+    def views(self) -> dict[str, Any]:
+        """Return how everything stands, as plain values, for whoever shows it."""
+        parts = self.parts
+        boxes = {
+            "tracker": parts.tracker,
+            "registry": parts.registry,
+            "buffer": parts.buffer,
+            "scheduler": parts.scheduler,
+        }
+        return {name: box.view() for name, box in boxes.items()}
 
     # Saved and resumed
 

@@ -30,9 +30,13 @@ def learn(session: TrainingSession, league: League) -> League:
         planner.repeats("evaluate", float(settings.eval_games), every=every)
     if session.quick_test:
         session.quick_steps(min(QUICK_UPDATES, session.requested_timesteps))
+    if league.inexact:
+        session.inexact(league.inexact)
     session.register(league=league)
     for step in session.steps():
         row = league.update(last=step + 1 >= session.total_timesteps)
         session.record(**row)
         league.parts.tracker.write(step + 1, row)
+        if getattr(league.parts.collector.pool, "replaced", 0) and session.exact:
+            session.inexact("a worker died, and its games were played again in other batches than before")
     return league

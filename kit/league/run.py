@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from kit.league.learn import learn
 from kit.league.metric_writers import WandbWriter
 from kit.league.ray_backend import RaySettings
 from kit.league.results import results
+from kit.league.terminal_interface import TerminalInterface
 from kit.session import TrainingSession
 
 logger = logging.getLogger(__name__)
@@ -49,6 +52,7 @@ class Run:
         self._session: TrainingSession | None = None
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
+        self._interface = False
         self._summary: dict[str, Any] = {}
 
     def start(
@@ -58,6 +62,7 @@ class Run:
         num_eval_workers: int = 16,
         *,
         background: bool = False,
+        interface: bool = True,
         **options: Any,
     ) -> Run:
         """Play until there were so many updates; where a run of these settings is in the folder, go on with it.
@@ -70,6 +75,7 @@ class Run:
             num_collection_workers: games to learn from in flight.
             num_eval_workers: games that measure in flight.
             background: whether to return at once.
+            interface: whether to show on a terminal how things go, every two seconds.
             **options: of TrainingSession.open: ``out`` (the run folder), ``soft_limit``, ``fresh`` …
 
         Raises:
@@ -78,6 +84,7 @@ class Run:
         """
         if self._session is not None:
             raise UsageError("A run is started once: build() another one, which goes on in the same folder.")
+        self._interface = interface
         workers = self._workers(num_collection_workers, num_eval_workers)
         self._session = TrainingSession.open(
             NOTEBOOK, total_timesteps=learning_steps, config=self.config(workers), **options
@@ -136,13 +143,16 @@ class Run:
             if self._wandb_project is not None:
                 name = session.folder.root.name
                 self.parts.tracker.writers = (WandbWriter(self._wandb_project, name, session.folder.root),)
-            self.league = self.parts.league(session.folder.root, workers)
+            league = self.league = self.parts.league(session.folder.root, workers)
             try:
-                learn(session, self.league)
+                # Not sys.stdout: that is the session's, which throttles what third parties print.
+                with TerminalInterface(sys.__stdout__ if self._interface else StringIO()) as screen:
+                    league.parts.collector.on_round = lambda: screen.due() and screen.show(**league.views())
+                    learn(session, league)
                 if session.trained:
-                    session.save_results(results(self.league))
+                    session.save_results(results(league))
             finally:
-                self.league.close()
+                league.close()
         self._summary = session.close()
 
 
