@@ -93,7 +93,7 @@ class Assembly:
             settings.batch_size, workers, settings.eval_every, settings.eval_games, max(1, eval_workers)
         )
         league = League(parts, how, root)
-        far = [name for name in settings.opponents if getattr(make_opponent(name), "network", False)]
+        far = [name for name in settings.opponents if make_opponent(name).network]
         if far:
             league.inexact = f"{', '.join(far)} answers over a network, and not the same twice"
         return league

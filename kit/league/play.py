@@ -118,7 +118,7 @@ class GameInPlay:
     @property
     def waits_for_network(self) -> bool:
         """Whether the opponent that is next answers over a network, so that others need not wait for it."""
-        return self.opponent_moves and bool(getattr(self._opponents[self.mover.pid], "network", False))
+        return self.opponent_moves and self._opponents[self.mover.pid].network
 
     def look(self) -> None:
         """Have the game make its view, which it keeps: from here on asking somebody runs none of the game's code."""
