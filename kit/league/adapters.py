@@ -33,10 +33,8 @@ class AdapterShelf:
     def save(self, iteration: int, write: Callable[[Path], object]) -> str:
         """Have ``write`` fill a folder, which appears whole or not at all; return the adapter's name.
 
-        ``write`` is to make it so. What stands there of a future that was lost, this one and later ones, is removed
-        first.
+        ``write`` is to make it so.
         """
-        self.remove_from(iteration)
         name = f"{FOLDER}/{iteration:06d}"
         (self.root / FOLDER).mkdir(parents=True, exist_ok=True)
         write(self.root / name)

@@ -124,6 +124,7 @@ class League:
             GameError: too many games break.
         """
         parts, settings = self.parts, self.settings
+        self.shelf.remove_from(self.iteration + 1)
         parts.collector.collect(settings.batch_size)
         with self.phase("update", 1.0):
             learnt = parts.learner.update(parts.buffer.sample(settings.batch_size))
@@ -191,7 +192,7 @@ class League:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from what ``state_dict`` returned; adapters of a future that was lost are removed.
+        """Continue from what ``state_dict`` returned; the next update removes adapters of a future that was lost.
 
         Raises:
             IntegrityError: an adapter that is needed is gone or another one, or a game does not come out as it was.
@@ -199,7 +200,6 @@ class League:
         parts = self.parts
         self.iteration, self.evaluation = state["iteration"], dict(state["evaluation"])
         self.shelf.check(state["adapters"])
-        self.shelf.remove_from(self.iteration + 1)
         for name in ("registry", "scheduler", "buffer", "learner", "tracker", "collector"):
             getattr(parts, name).load_state_dict(state[name])
         for monitor, saved in zip(parts.monitors, state["monitors"], strict=True):

@@ -7,8 +7,8 @@ import torch
 from kit.league.league import League
 from kit.session import TrainingSession
 
-QUICK_UPDATES = 3
-"""Updates of a quick test: the first plays with nothing in flight, as no other does."""
+QUICK_UPDATES, QUICK_SHARE = 4, 20
+"""Updates of a quick test, at least and as a share of the run: the first begins with nothing in flight, as no other."""
 
 
 def learn(session: TrainingSession, league: League) -> League:
@@ -29,7 +29,8 @@ def learn(session: TrainingSession, league: League) -> League:
         every = settings.eval_every or session.total_timesteps
         planner.repeats("evaluate", float(settings.eval_games), every=every)
     if session.quick_test:
-        session.quick_steps(min(QUICK_UPDATES, session.requested_timesteps))
+        planned = session.requested_timesteps
+        session.quick_steps(min(planned, max(QUICK_UPDATES, planned // QUICK_SHARE)))
     if league.inexact:
         session.inexact(league.inexact)
     session.register(league=league)

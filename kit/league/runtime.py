@@ -8,6 +8,7 @@ from typing import Any
 
 from kit.league.build_settings import LOCAL, BuildSettings, Transforms
 from kit.league.env_specs import DEFAULT_OPPONENT, EvalEnvSpec, TrainEnvSpec
+from kit.league.ray_backend import RaySettings
 from kit.league.reward_transforms import FinalRewardTransform, SamplingRewardTransform, StepRewardTransform
 from kit.league.run import Run
 
@@ -45,6 +46,7 @@ def build(
     env_sampling_config: Mapping[str, Any] | None = None,
     opponent_sampling_config: Mapping[str, Any] | None = None,
     backend: str = LOCAL,
+    ray_settings: RaySettings | None = None,
     seed: int = 0,
     eval_every: int = 0,
     eval_games: int = 0,
@@ -85,6 +87,7 @@ def build(
         env_sampling_config: for the environment sampler, such as ``{"weights": [2, 1]}``.
         opponent_sampling_config: for the model sampler, such as ``{"lag_range": (1, 7)}``.
         backend: ``local``, or ``ray`` for games in ray actors.
+        ray_settings: how many of them, and what each has; None: one, with one core.
         seed: of everything random in the league.
         eval_every: updates between two evaluations of ``eval_games`` games; 0: games that measure are played beside the
             others all the time, as many at once as ``num_eval_workers``, and ``eval_games`` at the end.
@@ -128,4 +131,4 @@ def build(
         eval_every=eval_every,
         eval_games=eval_games,
     )
-    return Run(settings, wandb_project=wandb_project if wandb else None)
+    return Run(settings, wandb_project=wandb_project if wandb else None, ray_settings=ray_settings)

@@ -37,10 +37,11 @@ def test_an_adapter_has_a_name_that_moves_with_its_folder(tmp_path):
 
 
 def test_a_future_that_was_lost_is_removed(tmp_path):
-    """Saving an iteration again replaces it and what came after; what a killed process left goes too."""
+    """An iteration and what came after, and what a killed process left half-written."""
     shelf, _ = filled(tmp_path, 4)
     stale = tmp_path / "adapters" / ".000003.999999.00000000.tmp"
     stale.mkdir()
+    shelf.remove_from(3)
     shelf.save(3, writing("other"))
     assert shelf.numbers() == [1, 2, 3]
     assert (shelf.path("adapters/000003") / "weights").read_text() == "other"

@@ -79,8 +79,13 @@ def test_policies_of_a_lost_future_are_gone_after_a_resume(tmp_path):
     league.update()
     league.update()
     assert set(adapters(tmp_path)) == {"000001", "000002", "000003"}
-    scripted_league(tmp_path).load_state_dict(saved)
-    assert set(adapters(tmp_path)) == {"000001"}
+    future = adapters(tmp_path)["000002"]
+    again = scripted_league(tmp_path, learner=Learner())
+    again.load_state_dict(saved)
+    again.parts.learner.weight += 1.0  # so that its policies are others
+    again.update()
+    assert set(adapters(tmp_path)) == {"000001", "000002"}
+    assert adapters(tmp_path)["000002"] != future
 
 
 def test_a_resume_without_its_policies_is_refused(tmp_path):
@@ -156,7 +161,7 @@ def test_a_quick_test_measures_every_phase(tmp_path):
         learn(session, scripted_league(session.folder.root, eval_every=50))
         phases = {row["name"]: row["count"] for row in session.timer.rows()}
     assert session.trained
-    assert (phases["rollout"], phases["update"], phases["evaluate"]) == (3, 3, 10)
+    assert (phases["rollout"], phases["update"], phases["evaluate"]) == (10, 10, 10)
     plan = session.planner.plan
     assert [plan.count(name, 200, {}) for name in ("rollout", "update", "evaluate")] == [200, 200, 40]
 
