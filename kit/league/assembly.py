@@ -8,7 +8,7 @@ from typing import Any
 
 from kit.errors import ContextLengthError
 from kit.league.actor import Actor
-from kit.league.build_settings import RAY, BuildSettings
+from kit.league.build_settings import POOLED, RAY, BuildSettings
 from kit.league.collector import Collector, Workers
 from kit.league.env_specs import TrainEnvSpec
 from kit.league.episode_buffer import EpisodeBuffer
@@ -37,6 +37,7 @@ from kit.league.reward_transforms import (
     RoleAdvantageByEnvFormatter,
 )
 from kit.league.samplers import ENV_SAMPLERS, MODEL_SAMPLERS
+from kit.league.samplers.pool import CHECKPOINTS
 from kit.league.seeds import derived_seed
 from kit.league.step_buffer import StepBuffer
 from kit.league.tracker import Tracker
@@ -136,6 +137,8 @@ class Assembly:
         more = dict(settings.opponent_sampling_config)
         if settings.opponent_sampling_strategy == "fixed":
             more = {"names": settings.fixed_opponents, **more}
+        elif settings.opponent_sampling_strategy in POOLED:
+            more = {"opponents": CHECKPOINTS, **more}  # whom one is measured by is nobody to learn from
         sampler = MODEL_SAMPLERS[settings.opponent_sampling_strategy](registry, **more)
         return GameScheduler(derived_seed(settings.seed, "games"), env_sampler, sampler, registry)
 

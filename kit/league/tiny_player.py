@@ -16,6 +16,7 @@ from kit.league.env_specs import EvalEnvSpec, TrainEnvSpec
 from kit.league.games.registry import make_game
 from kit.league.prompt_templates import find_template
 from kit.league.seeds import derived_seed
+from kit.lm.devices import one_thread
 from kit.lm.generation import Prompt
 from kit.lm.language_model import LanguageModel
 from kit.lm.tiny import TinySettings, make_tiny
@@ -106,7 +107,8 @@ def tiny_player(
             seed=derived_seed(recipe.seed, "order"),
             stop=stop,
         )
-        losses = warm_up(lm, examples, how)
+        with one_thread(lm.device):
+            losses = warm_up(lm, examples, how)
         lm.module.save_pretrained(temporary)
         lm.tokenizer.save_pretrained(temporary)
         facts = {"sha256": wanted, "loss": losses[-1], "moves": len(examples), **made}
