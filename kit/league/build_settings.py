@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kit.errors import UnknownNameError, UsageError, choose
 from kit.league.env_specs import DEFAULT_OPPONENT, EvalEnvSpec, TrainEnvSpec
 from kit.league.samplers import ENV_SAMPLERS, MODEL_SAMPLERS
+from kit.league.samplers.pool import CHECKPOINTS
 
 if TYPE_CHECKING:
     from kit.league.reward_transforms import (
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 LOCAL, RAY = "local", "ray"
 BACKENDS = (LOCAL, RAY)
+POOLED = ("match-quality", "prioritised")
+"""Strategies that draw from earlier policies, and from fixed opponents too where they are told to."""
 TEMPERATURE = 0.6
 MOST_ROWS = 128
 MOST_ADAPTERS = 8
@@ -138,11 +141,11 @@ class BuildSettings:
     @property
     def opponents(self) -> tuple[str, ...]:
         """Fixed opponents that can come up: those to learn from, where they are drawn, and those to be measured by."""
-        learnt = (
-            self.fixed_opponents
-            if self.opponent_sampling_strategy not in ("none", "mirror", "lagged")
-            else ()
+        pooled = self.opponent_sampling_config.get("opponents", CHECKPOINTS) != CHECKPOINTS
+        drawn = self.opponent_sampling_strategy == "fixed" or (
+            self.opponent_sampling_strategy in POOLED and pooled
         )
+        learnt = self.fixed_opponents if drawn else ()
         return tuple(dict.fromkeys([*learnt, *(one.fixed_opponent for one in self.eval_envs)]))
 
     def _vllm(self, name: str, default: Any) -> Any:

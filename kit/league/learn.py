@@ -33,6 +33,7 @@ def learn(session: TrainingSession, league: League) -> League:
         session.quick_steps(min(planned, max(QUICK_UPDATES, planned // QUICK_SHARE)))
     if league.inexact:
         session.inexact(league.inexact)
+    _live(session, league)
     session.register(league=league)
     for step in session.steps():
         row = league.update(last=step + 1 >= session.total_timesteps)
@@ -41,3 +42,15 @@ def learn(session: TrainingSession, league: League) -> League:
         if getattr(league.parts.collector.pool, "replaced", 0) and session.exact:
             session.inexact("a worker died, and its games were played again in other batches than before")
     return league
+
+
+def _live(session: TrainingSession, league: League) -> None:
+    """Have every round of games be a sign of life: an update of a large model takes longer than a hang is waited for."""
+    collector = league.parts.collector
+    show = collector.on_round
+
+    def beat() -> None:
+        session.companions.beat(session.timer.current)
+        show()
+
+    collector.on_round = beat
