@@ -45,7 +45,7 @@ def learn(session: TrainingSession, league: League) -> League:
 
 
 def _live(session: TrainingSession, league: League) -> None:
-    """Have every round of games be a sign of life: an update of a large model takes longer than a hang is waited for."""
+    """Have every round of games be a sign of life: an update of a large model can take longer than any hang."""
     collector = league.parts.collector
     show = collector.on_round
 

@@ -60,8 +60,8 @@ def build(
         eval_envs: games to be measured by; None: none are played.
         env_sampling_strategy: ``random``, ``weighted`` or ``recent-reward``.
         opponent_sampling_strategy: ``none`` and ``mirror`` play against the current policy, ``fixed`` against
-            ``fixed_opponents``, ``lagged``, ``match-quality`` and ``prioritised`` against earlier policies, the last two
-            also against all fixed ones where ``opponent_sampling_config`` has ``{"opponents": "all"}``.
+            ``fixed_opponents``, ``lagged``, ``match-quality`` and ``prioritised`` against earlier policies, the last
+            two also against all fixed ones where ``opponent_sampling_config`` has ``{"opponents": "all"}``.
         fixed_opponents: names of opponents: ``random``, ``scripted``, ``minimax``, ``endpoint:MODEL@BASE_URL``, or a
             model at the default endpoint. The default is one, and needs a key.
         algorithm: ``reinforce``, ``a2c``, or the name of a learner of one's own (``register_learner``).
