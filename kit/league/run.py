@@ -113,7 +113,7 @@ class Run:
         return self._summary
 
     def stop(self) -> None:
-        """Ask it to stop after the update that it is at, with a checkpoint to go on from; returns at once."""
+        """Ask it to stop between two updates, with a checkpoint to go on from; returns at once."""
         if self._session is not None:
             self._session.pace.wish = "stop() was called"
 
@@ -166,7 +166,8 @@ def described(value: Any) -> Any:
         return [described(one) for one in value]
     if is_dataclass(value):
         return {one.name: described(getattr(value, one.name)) for one in fields(value)}
-    return {"kind": type(value).__qualname__} | {name: described(one) for name, one in vars(value).items()}
+    more = vars(value) if hasattr(value, "__dict__") else {"value": str(value)}
+    return {"kind": type(value).__qualname__} | {name: described(one) for name, one in more.items()}
 
 
 def fingerprint(model_name: str) -> str:

@@ -11,7 +11,7 @@ from kit.lm.tiny import TinySettings
 SHAPE = TinySettings(
     vocabulary=320, hidden=32, layers=1, heads=2, key_value_heads=1, feed_forward=64, context=64
 )
-RECIPE = PlayerRecipe(games=60, steps=60, batch=32, learning_rate=5e-3, shape=SHAPE)
+RECIPE = PlayerRecipe(games=100, steps=250, batch=32, learning_rate=5e-3, shape=SHAPE)
 KUHN = TrainEnvSpec("Kuhn-v0", 2, 2, "compact")
 AGAINST = TrainEnvSpec("Kuhn-v0", 2, 1, "compact")
 MEASURED = EvalEnvSpec("Kuhn-v0", 2, "compact", fixed_opponent="random")

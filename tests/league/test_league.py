@@ -5,6 +5,7 @@ import json
 import pytest
 
 from kit.errors import DivergenceError, IntegrityError, UsageError
+from kit.harness.cadence import Cadence
 from kit.league.collector import Workers
 from kit.league.league import LeagueSettings
 from kit.league.learn import learn
@@ -124,9 +125,8 @@ def test_a_loss_that_is_no_number_ends_the_run_with_the_policy_before(tmp_path):
 
 def opened(out, total=UPDATES, **more):
     """Open a session for a scripted league."""
-    return TrainingSession.open(
-        "scripted", total_timesteps=total, config={"seed": 7}, out=out, throttle=False, **more
-    )
+    options = {"out": out, "throttle": False, "cadence": Cadence(checkpoint_every_steps=1), **more}
+    return TrainingSession.open("scripted", total_timesteps=total, config={"seed": 7}, **options)
 
 
 def test_a_league_stopped_under_a_session_goes_on_exactly(tmp_path):

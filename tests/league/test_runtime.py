@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.errors import ContextLengthError, UnknownNameError, UsageError
+from kit.harness.cadence import Cadence
 from kit.league import register_learner
 from kit.league.collector import Workers
 from kit.league.learners import Reinforce
@@ -141,7 +142,8 @@ def test_start_plays_under_a_session_stops_when_asked_and_goes_on(tmp_path):
         return update(batch)
 
     run.parts.learner.update = stopping
-    summary = run.start(4, 10, out=tmp_path / "parts").wait()
+    often = Cadence(checkpoint_every_steps=1)  # a wish is looked at after every update
+    summary = run.start(4, 10, out=tmp_path / "parts", cadence=often).wait()
     assert (summary["status"], summary["step"], summary["reason"]) == ("stopped", 1, "stop() was called")
     again = build(**small_settings())
     assert again.start(4, 10, background=True, out=tmp_path / "parts").wait()["status"] == "complete"

@@ -60,7 +60,9 @@ def test_it_knows_the_rules_and_not_how_to_play():
     monitor = KuhnMonitor(lm, find_template("compact"))
     assert len(monitor.policies) == 1
     assert exploitability(monitor.policies[0]) == pytest.approx(11 / 24, abs=0.12)
-    assert monitor.look()["eval_exploitability"] == monitor.look()["eval_exploitability_of_average"]
+    seen = monitor.look()
+    assert seen["eval_exploitability"] == pytest.approx(seen["eval_exploitability_of_average"])
+    assert len(monitor.policies) == 2
 
 
 def test_what_cannot_be_played_at_random_is_refused(tmp_path):
