@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from kit.league.episode_buffer import EpisodeBuffer
     from kit.league.game_scheduler import GameScheduler
     from kit.league.league import League, LeagueParts, LeagueSettings
-    from kit.league.learn import learn
     from kit.league.learners import A2C, BaseLearner, LearnerSettings, Reinforce, register_learner
     from kit.league.model_registry import ModelRegistry
+    from kit.league.player_recipe import PlayerRecipe, tiny_player
     from kit.league.prompt_templates import PromptTemplate, register_template
     from kit.league.runtime import build
     from kit.league.step_buffer import StepBuffer
     from kit.league.terminal_interface import TerminalInterface
-    from kit.league.tiny_player import PlayerRecipe, tiny_player
     from kit.league.tracker import Tracker
+    from kit.league.under_session import learn
 
 _WHERE = {
     "A2C": "learners",
@@ -36,7 +36,7 @@ _WHERE = {
     "LeagueSettings": "league",
     "LearnerSettings": "learners",
     "ModelRegistry": "model_registry",
-    "PlayerRecipe": "tiny_player",
+    "PlayerRecipe": "player_recipe",
     "PromptTemplate": "prompt_templates",
     "Reinforce": "learners",
     "StepBuffer": "step_buffer",
@@ -45,10 +45,10 @@ _WHERE = {
     "TrainEnvSpec": "env_specs",
     "Workers": "collector",
     "build": "runtime",
-    "learn": "learn",
+    "learn": "under_session",
     "register_learner": "learners",
     "register_template": "prompt_templates",
-    "tiny_player": "tiny_player",
+    "tiny_player": "player_recipe",
 }
 __all__ = [
     "A2C",

@@ -17,11 +17,11 @@ from kit.league.assembly import Assembly
 from kit.league.build_settings import BuildSettings
 from kit.league.collector import Workers
 from kit.league.league import League
-from kit.league.learn import learn
 from kit.league.metric_writers import WandbWriter
 from kit.league.ray_backend import RaySettings
 from kit.league.results import results
 from kit.league.terminal_interface import TerminalInterface
+from kit.league.under_session import learn
 from kit.session import TrainingSession
 
 logger = logging.getLogger(__name__)

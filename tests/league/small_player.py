@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from kit.league.env_specs import EvalEnvSpec, TrainEnvSpec
-from kit.league.tiny_player import PlayerRecipe, tiny_player
+from kit.league.player_recipe import PlayerRecipe, tiny_player
 from kit.lm.tiny import TinySettings
 
 SHAPE = TinySettings(

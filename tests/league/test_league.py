@@ -8,7 +8,7 @@ from kit.errors import DivergenceError, IntegrityError, UsageError
 from kit.harness.cadence import Cadence
 from kit.league.collector import Workers
 from kit.league.league import LeagueSettings
-from kit.league.learn import learn
+from kit.league.under_session import learn
 from kit.league.results import results
 from kit.session import TrainingSession
 from kit.tensors import decode, encode

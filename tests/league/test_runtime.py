@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import kit.league
 from kit.errors import ContextLengthError, UnknownNameError, UsageError
 from kit.harness.cadence import Cadence
 from kit.league import register_learner
@@ -208,3 +209,10 @@ def test_the_identity_of_a_run_is_all_that_decides_it(tmp_path):
     assert fingerprint(str(model)) != before
     assert fingerprint("some/name") == "some/name"
     assert described(Path("x")) != described(KUHN)
+
+
+def test_what_the_package_offers_is_no_module_of_the_same_name():
+    """Whatever was imported before: a lazy name that a submodule has too would turn into that module."""
+    names = {path.stem for path in Path(kit.league.__file__).parent.iterdir()}
+    assert not names & set(kit.league.__all__)
+    assert set(kit.league._WHERE) == set(kit.league.__all__)
