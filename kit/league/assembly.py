@@ -10,7 +10,7 @@ from kit.errors import ContextLengthError
 from kit.league.actor import Actor
 from kit.league.build_settings import POOLED, RAY, BuildSettings
 from kit.league.collector import Collector, Workers
-from kit.league.env_specs import TrainEnvSpec
+from kit.league.env_specs import EvalEnvSpec, TrainEnvSpec
 from kit.league.episode_buffer import EpisodeBuffer
 from kit.league.game_pool import GamePool
 from kit.league.game_scheduler import GameScheduler
@@ -61,7 +61,8 @@ class Assembly:
     def __init__(self, settings: BuildSettings, ray_settings: RaySettings | None = None) -> None:
         self.settings, self._ray_settings = settings, ray_settings
         algorithm = learner_class(settings.algorithm)
-        for spec in (*settings.train_envs, *settings.eval_envs):
+        specs: list[TrainEnvSpec | EvalEnvSpec] = [*settings.train_envs, *settings.eval_envs]
+        for spec in specs:
             make_game(spec.env_id, spec.num_players)
         for name in settings.opponents:
             make_opponent(name)

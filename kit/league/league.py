@@ -165,13 +165,12 @@ class League:
     def views(self) -> dict[str, Any]:
         """Return how everything stands, as plain values, for whoever shows it."""
         parts = self.parts
-        boxes = {
-            "tracker": parts.tracker,
-            "registry": parts.registry,
-            "buffer": parts.buffer,
-            "scheduler": parts.scheduler,
+        return {
+            "tracker": parts.tracker.view(),
+            "registry": parts.registry.view(),
+            "buffer": parts.buffer.view(),
+            "scheduler": parts.scheduler.view(),
         }
-        return {name: box.view() for name, box in boxes.items()}
 
     # Saved and resumed
 

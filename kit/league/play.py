@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from kit.errors import GameError, IntegrityError, KitError
 from kit.league.action_parser import parse_action
-from kit.league.game import Verdict
+from kit.league.game import Game, Verdict
 from kit.league.game_record import GameRecord, Move
 from kit.league.game_spec import GameSpec, PlayerSpec
 from kit.league.play_settings import PlaySettings
@@ -17,6 +17,7 @@ from kit.league.seeds import derived_seed
 from kit.league.trajectory import Step, Trajectory
 from kit.lm.generation import Generation, Prompt, Request, Sampling
 
+T = TypeVar("T")
 FIXED = -1
 """The policy version of players that are no policies of the league."""
 
@@ -38,9 +39,9 @@ class GameInPlay:
         self._opponents = {
             one.pid: settings.make_opponent(one.uid) for one in spec.players if one.policy_version == FIXED
         }
-        with self._breaking(spec.env_id):
-            self._game = settings.make_game(spec.env_id, len(spec.players))
-            self._game.reset(derived_seed(spec.seed, "game"))
+        begun = self._tried(spec.env_id, self._begun)
+        if begun is not None:  # else it is over, and nobody looks
+            self._game = begun
 
     @property
     def over(self) -> bool:
@@ -70,9 +71,8 @@ class GameInPlay:
             return None
         mover, settings = self.mover, self._settings
         template = settings.template(mover.template)
-        with self._breaking(self.spec.env_id):
-            if self._prompt is None:
-                self._prompt = template.prompt(self._game.view())
+        if self._prompt is None:
+            self._prompt = self._tried(self.spec.env_id, lambda: template.prompt(self._game.view()))
         if self._prompt is None:
             return None
         sampling = Sampling(settings.temperature, settings.max_tokens, tuple(template.stop))
@@ -122,17 +122,14 @@ class GameInPlay:
 
     def look(self) -> None:
         """Have the game make its view, which it keeps: from here on asking somebody runs none of the game's code."""
-        with self._breaking(self.spec.env_id):
-            self._game.view()
+        self._tried(self.spec.env_id, self._game.view)
 
     def ask(self) -> str | None:
         """Return the opponent's action, None where it gave none; the game is not touched but for a fault."""
         if self.fault:
             return None
-        pid = self.mover.pid
-        with self._breaking(f"Opponent {self.mover.uid!r}"):
-            return self._opponents[pid].act(self._game, derived_seed(self.spec.seed, "opponent", self.turn))
-        return None
+        opponent, seed = self._opponents[self.mover.pid], derived_seed(self.spec.seed, "opponent", self.turn)
+        return self._tried(f"Opponent {self.mover.uid!r}", lambda: opponent.act(self._game, seed))
 
     def answered(self, action: str | None) -> None:
         """Make the move that ``ask`` returned."""
@@ -164,9 +161,7 @@ class GameInPlay:
 
     def _make(self, mover: PlayerSpec, text: str, action: str, format_ok: bool) -> Verdict | None:
         """Make a move and note it; None where the game broke over it."""
-        verdict = None
-        with self._breaking(self.spec.env_id):
-            verdict = self._game.step(action)
+        verdict = self._tried(self.spec.env_id, lambda: self._game.step(action))
         self._prompt = None
         if verdict is not None:
             self._moves.append(Move(mover.pid, text, action, format_ok, verdict.legal))
@@ -174,14 +169,19 @@ class GameInPlay:
                 self.fault = f"{self.spec.env_id} was not over after {self.turn} moves."
         return verdict
 
-    @contextmanager
-    def _breaking(self, what: str) -> Iterator[None]:
-        """Note as a fault what breaks the game inside the block."""
+    def _begun(self) -> Game:
+        game = self._settings.make_game(self.spec.env_id, len(self.spec.players))
+        game.reset(derived_seed(self.spec.seed, "game"))
+        return game
+
+    def _tried(self, what: str, call: Callable[[], T]) -> T | None:
+        """Return what ``call`` does; None, with a fault, where that breaks the game."""
         try:
             with _as_game_error(what):
-                yield
+                return call()
         except GameError as error:
             self.fault = str(error)
+            return None
 
     # Saved and replayed
 

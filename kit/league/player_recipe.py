@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from kit.errors import UsageError
 from kit.harness.store import committed_directory
@@ -109,7 +110,8 @@ def tiny_player(
         )
         with one_thread(lm.device):
             losses = warm_up(lm, examples, how)
-        lm.module.save_pretrained(temporary)
+        module: Any = lm.module
+        module.save_pretrained(temporary)
         lm.tokenizer.save_pretrained(temporary)
         facts = {"sha256": wanted, "loss": losses[-1], "moves": len(examples), **made}
         (temporary / MADE).write_text(json.dumps(facts, indent=2) + "\n")

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -147,13 +148,18 @@ class Run:
             try:
                 # Not sys.stdout: that is the session's, which throttles what third parties print.
                 with TerminalInterface(sys.__stdout__ if self._interface else StringIO()) as screen:
-                    league.parts.collector.on_round = lambda: screen.due() and screen.show(**league.views())
+                    league.parts.collector.on_round = partial(_show, screen, league)
                     learn(session, league)
                 if session.trained:
                     session.save_results(results(league))
             finally:
                 league.close()
         self._summary = session.close()
+
+
+def _show(screen: TerminalInterface, league: League) -> None:
+    if screen.due():
+        screen.show(**league.views())
 
 
 def described(value: Any) -> Any:
