@@ -18,13 +18,19 @@ class AdapterShelf:
     """Folders ``adapters/000017`` below ``root``, called by that name everywhere, so that a run folder can move.
 
     An adapter goes when no game, no sampler and none of the last checkpoints needs it: a run that falls back on the
-    checkpoint before its newest one finds all of that one's. After a resume none goes until so many new ones are taken.
+    checkpoint before its newest one finds all of that one's. Of the adapters of sessions before, none goes until as many
+    new ones are taken.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._known: dict[str, dict[str, str]] = {}
+        self._ours: set[str] = set()
         self._captured: deque[frozenset[str]] = deque(maxlen=CHECKPOINTS)
+
+    def serve(self, checkpoints: int) -> None:
+        """Say how many checkpoints are kept that a run may fall back on: adapters of one in writing stay as well."""
+        self._captured = deque(self._captured, maxlen=max(CHECKPOINTS, checkpoints + 2))
 
     def path(self, name: str) -> Path:
         """Return where an adapter lies."""
@@ -39,6 +45,7 @@ class AdapterShelf:
         (self.root / FOLDER).mkdir(parents=True, exist_ok=True)
         write(self.root / name)
         self._known[name] = self._sums(name)
+        self._ours.add(name)
         return name
 
     def numbers(self) -> list[int]:
@@ -57,10 +64,10 @@ class AdapterShelf:
 
     def prune(self, needed: Iterable[str]) -> list[str]:
         """Remove adapters that nobody needs any more; return their names."""
-        if len(self._captured) < CHECKPOINTS:
-            return []
         keep = set(needed).union(*self._captured)
-        gone = [name for number in self.numbers() if (name := f"{FOLDER}/{number:06d}") not in keep]
+        settled = len(self._captured) == self._captured.maxlen
+        names = [f"{FOLDER}/{number:06d}" for number in self.numbers()]
+        gone = [name for name in names if name not in keep and (settled or name in self._ours)]
         for name in gone:
             retire(self.path(name))
             self._known.pop(name, None)

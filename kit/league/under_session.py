@@ -33,6 +33,7 @@ def learn(session: TrainingSession, league: League) -> League:
         session.quick_steps(min(planned, max(QUICK_UPDATES, planned // QUICK_SHARE)))
     if league.inexact:
         session.inexact(league.inexact)
+    league.shelf.serve(session.options.cadence.keep)
     _live(session, league)
     session.register(league=league)
     for step in session.steps():

@@ -49,25 +49,36 @@ def test_a_future_that_was_lost_is_removed(tmp_path):
 
 
 def test_adapters_stay_as_long_as_somebody_may_play_them(tmp_path):
-    """Those that are needed now, and those of every checkpoint that may still be fallen back on; others go."""
+    """Those that are needed now, and those of every checkpoint that may still be fallen back on; others go at once."""
     shelf, names = filled(tmp_path, 9)
-    assert shelf.prune({names[8]}) == []  # nothing is known of the checkpoints yet
     for number in range(CHECKPOINTS):
         shelf.capture({names[number]})
     assert shelf.prune({names[8]}) == names[CHECKPOINTS:8]
     assert shelf.numbers() == [*range(1, CHECKPOINTS + 1), 9]
     shelf.capture({names[8]})
     assert shelf.prune({names[8]}) == names[:1]
+    shelf.serve(10)
+    for _ in range(12 - CHECKPOINTS):
+        shelf.capture({names[8]})
+    assert shelf.prune(set()) == []
+    for _ in range(CHECKPOINTS - 1):
+        shelf.capture({names[8]})
+    assert shelf.prune(set()) == names[1:CHECKPOINTS]
 
 
-def test_after_a_resume_nothing_goes_until_new_checkpoints_are_there(tmp_path):
-    """The older checkpoint, which the new process has never seen, may be needed yet."""
+def test_after_a_resume_nothing_of_before_goes_until_new_checkpoints_are_there(tmp_path):
+    """The older checkpoint, which the new process has never seen, may be needed yet; what is new is known all about."""
     shelf, names = filled(tmp_path, 5)
     captured = [shelf.capture({name}) for name in names[:CHECKPOINTS]]
     again = AdapterShelf(tmp_path)
     again.check(captured[-1])
-    assert again.prune(set()) == []
-    assert again.numbers() == shelf.numbers()
+    new = [again.save(number, writing("new")) for number in (6, 7)]
+    assert again.prune({new[1]}) == new[:1]
+    for _ in range(CHECKPOINTS - 1):
+        again.capture({new[1]})
+    assert again.prune({new[1]}) == []
+    again.capture({new[1]})
+    assert again.prune({new[1]}) == names
 
 
 @pytest.mark.parametrize("damage", ["gone", "changed", "more"])

@@ -8,8 +8,8 @@ from kit.errors import DivergenceError, IntegrityError, UsageError
 from kit.harness.cadence import Cadence
 from kit.league.collector import Workers
 from kit.league.league import LeagueSettings
-from kit.league.under_session import learn
 from kit.league.results import results
+from kit.league.under_session import learn
 from kit.session import TrainingSession
 from kit.tensors import decode, encode
 from tests.league.scripted_league import Learner, scripted_league

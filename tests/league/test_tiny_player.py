@@ -11,8 +11,8 @@ from kit.league.env_specs import TrainEnvSpec
 from kit.league.exploitability import exploitability
 from kit.league.games.registry import make_game
 from kit.league.kuhn_monitor import KuhnMonitor
-from kit.league.prompt_templates import find_template
 from kit.league.player_recipe import PlayerRecipe, random_moves, tiny_player
+from kit.league.prompt_templates import find_template
 from kit.lm.language_model import LanguageModel
 from kit.lm.lora import LoraSettings
 from tests.league.small_player import KUHN, RECIPE, small_player
