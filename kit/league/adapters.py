@@ -18,8 +18,8 @@ class AdapterShelf:
     """Folders ``adapters/000017`` below ``root``, called by that name everywhere, so that a run folder can move.
 
     An adapter goes when no game, no sampler and none of the last checkpoints needs it: a run that falls back on the
-    checkpoint before its newest one finds all of that one's. Of the adapters of sessions before, none goes until as many
-    new ones are taken.
+    checkpoint before its newest one finds all of that one's. Of the adapters of earlier sessions none goes until as
+    many new checkpoints are taken.
     """
 
     def __init__(self, root: Path) -> None:
