@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from kit.league.league import League
+from kit.randomness import seed_generators
 from kit.session import TrainingSession
 
 QUICK_UPDATES, QUICK_SHARE = 4, 20
@@ -34,6 +35,7 @@ def learn(session: TrainingSession, league: League) -> League:
     if league.inexact:
         session.inexact(league.inexact)
     league.shelf.serve(session.options.cadence.keep)
+    seed_generators(session.seed)  # a league draws from none of them; they are in a checkpoint all the same
     _live(session, league)
     session.register(league=league)
     for step in session.steps():
