@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,10 @@ class LanguageModel:
         source = str(name_or_path)
         try:
             tokenizer = auto.AutoTokenizer.from_pretrained(source, local_files_only=True)
-            module = auto.AutoModelForCausalLM.from_pretrained(source, local_files_only=True, dtype=format_)
+            with _no_progress_bar():
+                module = auto.AutoModelForCausalLM.from_pretrained(
+                    source, local_files_only=True, dtype=format_
+                )
         except (OSError, ValueError) as error:
             raise _not_loaded(Path(name_or_path), error) from error
         name = Path(source).resolve().name if Path(source).is_dir() else source
@@ -167,6 +170,19 @@ class LanguageModel:
         parameters = self.adapters.base_parameters()
         parameters += self.trainable(name) if name is not None else []
         return sum(parameter._version for parameter in parameters)
+
+
+@contextlib.contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Load without transformers' bar, which a log would keep for every weight."""
+    says = library("transformers.utils.logging")
+    shown = says.is_progress_bar_enabled()
+    says.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            says.enable_progress_bar()
 
 
 def _context(module: nn.Module, tokenizer: Any) -> int:
