@@ -10,7 +10,7 @@ from kit.errors import UsageError
 from kit.lm.adapter_folder import committed_folder
 from kit.lm.devices import seeded
 from kit.lm.libraries import library
-from kit.lm.tokenizer_training import BYTES, Transcript, train_tokenizer
+from kit.lm.tokenizer_training import SMALLEST, Transcript, train_tokenizer
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class TinySettings:
             raise UsageError(f"hidden must be an even multiple of heads, not {self.hidden} for {self.heads}.")
         if self.heads % self.key_value_heads:
             raise UsageError(f"heads must be a multiple of key_value_heads, not {self.heads}.")
-        if self.vocabulary < BYTES + 2:
-            raise UsageError(f"vocabulary must be at least {BYTES + 2}, not {self.vocabulary}.")
+        if self.vocabulary < SMALLEST:
+            raise UsageError(f"vocabulary must be at least {SMALLEST}, not {self.vocabulary}.")
 
 
 def make_tiny(

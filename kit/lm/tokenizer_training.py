@@ -19,8 +19,11 @@ Transcript = str | tuple[Prompt, str]
 
 PIECES = r"\p{Lu}?\p{Ll}+|\p{L}|\p{N}|\s|[^\s\p{L}\p{N}]"
 END, PADDING = "<|end|>", "<|pad|>"
-BYTES = 256
-"""Every byte is a token, so that there is no text without tokens."""
+SPECIAL = (END, PADDING, "<|im_start|>", "<|im_end|>")
+"""Single tokens in every text; the last two begin and end a turn in Qwen's chat form."""
+
+SMALLEST = 256 + len(SPECIAL)
+"""Tokens that every vocabulary has: each byte is one, so that there is no text without tokens."""
 
 
 def train_tokenizer(transcripts: Sequence[Transcript], vocabulary: int) -> Any:
@@ -35,9 +38,9 @@ def train_tokenizer(transcripts: Sequence[Transcript], vocabulary: int) -> Any:
     """
     if not transcripts:
         raise UsageError("A tokenizer is trained on transcripts, and there are none.")
-    if vocabulary < BYTES + 2:
+    if vocabulary < SMALLEST:
         raise UsageError(
-            f"A vocabulary of {vocabulary} does not hold the {BYTES} bytes and 2 special tokens."
+            f"A vocabulary holds at least {SMALLEST} tokens, bytes and special ones, not {vocabulary}."
         )
     tokenizers = library("tokenizers")
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
@@ -52,7 +55,7 @@ def train_tokenizer(transcripts: Sequence[Transcript], vocabulary: int) -> Any:
     trainer = tokenizers.trainers.BpeTrainer(
         vocab_size=vocabulary,
         min_frequency=1,
-        special_tokens=[END, PADDING],
+        special_tokens=list(SPECIAL),
         initial_alphabet=sorted(before.ByteLevel.alphabet()),
         show_progress=False,
     )

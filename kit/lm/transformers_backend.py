@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from kit.errors import ContextLengthError, DivergenceError, UsageError
+from kit.lm.adapter_pool import adapter_pool
 from kit.lm.decode import Answer, Batch, decode
 from kit.lm.devices import one_thread
 from kit.lm.drawing import uniforms
@@ -44,7 +44,7 @@ class TransformersBackend:
 
     Requests are grouped by adapter, fixed prompt and sampling; a group goes through the model in batches. Adapters are
     loaded from their folders when they are first asked for, and the least recently used is dropped. The model can be
-    trained between two calls: keys and values of weights that changed in place are computed again.
+    trained between two calls: what was made from weights that changed in place is made again.
 
     Not covered: models with a recurrent state beside keys and values (a UsageError). Written for CUDA as well, where
     it has not been run; sums over a vocabulary may differ there in their last bits from call to call.
@@ -53,6 +53,8 @@ class TransformersBackend:
         lm: the model.
         most_rows: answers that go through the model together at most.
         most_adapters: adapters that are held in memory.
+        merge: whether each of them is a model of its own, merged, instead of being swapped on this one; None: where
+            the model is tiny.
         cache_bytes: bytes of keys and values that fixed prompts may take.
     """
 
@@ -62,6 +64,7 @@ class TransformersBackend:
         *,
         most_rows: int = 256,
         most_adapters: int = 8,
+        merge: bool | None = None,
         cache_bytes: int = 2**30,
     ) -> None:
         if most_rows < 1 or most_adapters < 1:
@@ -70,9 +73,8 @@ class TransformersBackend:
             )
         self.lm = lm
         self.prompts = PromptCache(cache_bytes)
-        self.most_rows, self.most_adapters = most_rows, most_adapters
-        self._names: OrderedDict[str, str] = OrderedDict()  # of folders that are loaded
-        self._numbered = 0
+        self.most_rows = most_rows
+        self._pool = adapter_pool(lm, most_adapters, merge=merge)
         self._fixed_tokens = lru_cache(REMEMBERED)(lambda text: tuple(lm.fixed_tokens(text)))
         self._tokens = lru_cache(REMEMBERED)(lambda text: tuple(lm.tokens(text)))
         self._stop_token = lru_cache(REMEMBERED)(lm.stop_token)
@@ -90,19 +92,18 @@ class TransformersBackend:
         asked = [self._asked(request) for request in requests]
         answers = [Answer([], []) for _ in asked]
         for group, members in self._grouped(asked).items():
-            with self._answering(group[0]) as version:
+            with self._answering(group[0]) as (lm, version):
                 for start in range(0, len(members), self.most_rows):
                     numbers = members[start : start + self.most_rows]
-                    batch = self._batch(group, version, [asked[number] for number in numbers])
-                    for number, answer in zip(numbers, self._decoded(group[0], batch), strict=True):
+                    batch = self._batch(lm, group, version, [asked[number] for number in numbers])
+                    for number, answer in zip(numbers, self._decoded(lm, group[0], batch), strict=True):
                         answers[number] = answer
         return [self._generation(one, answer) for one, answer in zip(asked, answers, strict=True)]
 
     def forget(self, adapter: str | None) -> None:
         """Drop what is kept of an adapter's folder; None: of the model as it was loaded."""
         self.prompts.forget(adapter)
-        if adapter in self._names:
-            self.lm.drop_adapter(self._names.pop(adapter))
+        self._pool.forget(adapter)
 
     def _asked(self, request: Request) -> _Asked:
         cached = self._fixed_tokens(request.prompt.fixed)
@@ -132,35 +133,21 @@ class TransformersBackend:
         return groups
 
     @contextlib.contextmanager
-    def _answering(self, adapter: str | None) -> Iterator[int]:
-        """Let an adapter answer in the block; gives the version of the weights that do."""
-        name = self._loaded(adapter) if adapter is not None else None
-        module, device = self.lm.module, self.lm.device
-        version, training = self.lm.version(name), module.training
-        with self.lm.using(name), one_thread(device), torch.inference_mode():
-            module.eval()
+    def _answering(self, adapter: str | None) -> Iterator[tuple[LanguageModel, int]]:
+        """Let an adapter answer in the block; gives the model that does, and the version of its weights."""
+        with self._pool.answering(adapter) as (lm, version), one_thread(lm.device), torch.inference_mode():
+            training = lm.module.training
+            lm.module.eval()
             try:
-                yield version
+                yield lm, version
             finally:
-                module.train(training)
+                lm.module.train(training)
 
-    def _loaded(self, folder: str) -> str:
-        """Return the name of the adapter in ``folder``, loaded if it is not; it is now the most recently used."""
-        name = self._names.pop(folder, None)
-        if name is None:
-            name = f"folder-{self._numbered}"
-            self.lm.load_adapter(folder, name)
-            self._numbered += 1
-        self._names[folder] = name
-        while len(self._names) > self.most_adapters:
-            self.forget(next(iter(self._names)))
-        return name
-
-    def _batch(self, group: _Group, version: int, asked: Sequence[_Asked]) -> Batch:
+    def _batch(self, lm: LanguageModel, group: _Group, version: int, asked: Sequence[_Asked]) -> Batch:
         adapter, cached, sampling, _ = group
         numbers = np.stack([uniforms(one.request.seed, sampling.max_tokens) for one in asked])
         return Batch(
-            cache=self.prompts.rows(self.lm, (adapter, cached), version, len(asked)),
+            cache=self.prompts.rows(lm, (adapter, cached), version, len(asked)),
             fixed=len(cached),
             tails=[one.tail for one in asked],
             numbers=torch.from_numpy(numbers).to(self.lm.device),
@@ -172,11 +159,11 @@ class TransformersBackend:
         end = self.lm.tokenizer.eos_token_id
         return [self._stop_token(text) for text in sampling.stop] + ([end] if end is not None else [])
 
-    def _decoded(self, adapter: str | None, batch: Batch) -> list[Answer]:
+    def _decoded(self, lm: LanguageModel, adapter: str | None, batch: Batch) -> list[Answer]:
         try:
-            return decode(self.lm.module, batch)
+            return decode(lm.module, batch)
         except DivergenceError as error:
-            raise DivergenceError(f"{adapter or self.lm.name}: {error}") from error
+            raise DivergenceError(f"{adapter or lm.name}: {error}") from error
 
     def _generation(self, asked: _Asked, answer: Answer) -> Generation:
         tokens = tuple(answer.tokens)

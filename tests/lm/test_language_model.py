@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from tokenizers.processors import TemplateProcessing
 
 from kit.errors import UsageError
 from kit.lm.generation import Prompt
@@ -60,10 +61,9 @@ def test_a_prompts_parts_are_tokenised_apart(lm):
 def test_a_beginning_of_text_comes_before_the_fixed_part_only(lm):
     """Where the tokenizer has one and puts it there; nothing is put before the rest."""
     assert lm.fixed_tokens(RULES) == lm.tokens(RULES)
-    tokenizers = pytest.importorskip("tokenizers")
     lm.tokenizer.bos_token = "<|pad|>"
     begin = lm.tokenizer.bos_token_id
-    lm.tokenizer.backend_tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+    lm.tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
         single="<|pad|> $A", special_tokens=[("<|pad|>", begin)]
     )
     fixed, rest = lm.prompt_tokens(Prompt(RULES, "J"))

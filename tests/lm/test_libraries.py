@@ -13,7 +13,7 @@ def test_a_missing_library_is_named_with_what_installs_it():
 
 
 def test_what_a_library_stands_on_is_named_itself(tmp_path, monkeypatch):
-    """peft without accelerate: it is accelerate that is missing."""
+    """A library without what it needs: what it needs is missing."""
     (tmp_path / "standing.py").write_text("import no_such_ground\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(MissingDependencyError, match="'no_such_ground'"):

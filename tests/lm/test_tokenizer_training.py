@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kit.errors import UsageError
 from kit.lm.generation import Prompt
-from kit.lm.tokenizer_training import train_tokenizer
+from kit.lm.tokenizer_training import SMALLEST, train_tokenizer
 from tests.lm.conftest import ACTIONS, RULES, examples
 
 TOKENIZER = train_tokenizer(examples(), 320)
@@ -49,7 +49,7 @@ def test_words_of_answers_come_before_those_of_the_rules():
         "abcdefghij"[first] + "klmnopqrst"[second] * 3 for first in range(10) for second in range(10)
     )
     seen = [(Prompt(rules, "Q|"), "raise" if number % 2 else "fold") for number in range(1000)]
-    tokenizer = train_tokenizer(seen, 258 + 7)
+    tokenizer = train_tokenizer(seen, SMALLEST + 7)
     assert [len(tokenizer.encode(word)) for word in ("raise", "fold")] == [1, 1]
 
 
@@ -68,10 +68,11 @@ def test_the_special_tokens_are_there():
     """One ends an answer, one pads, and both are single tokens."""
     assert (TOKENIZER.eos_token, TOKENIZER.pad_token) == ("<|end|>", "<|pad|>")
     assert TOKENIZER.encode("<|end|>") == [TOKENIZER.eos_token_id]
+    assert [len(TOKENIZER.encode(turn)) for turn in ("<|im_start|>", "<|im_end|>")] == [1, 1]
     assert tokens(RULES)[0] == "Kuhn"
 
 
-@pytest.mark.parametrize(("transcripts", "vocabulary"), [([], 300), (["text"], 257)])
+@pytest.mark.parametrize(("transcripts", "vocabulary"), [([], 300), (["text"], SMALLEST - 1)])
 def test_what_cannot_be_trained_is_refused(transcripts, vocabulary):
     """No transcripts, or no room for the bytes."""
     with pytest.raises(UsageError):
