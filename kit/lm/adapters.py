@@ -55,6 +55,7 @@ class Adapters:
         flags = self._flags()
         with seeded(seed):
             self._inject(name, config)
+        self.module.train(self.module.training)  # a new module's dropout is on, whatever the model's is
         self.settings[name] = settings
         for parameter, flag in flags:
             parameter.requires_grad_(flag)

@@ -122,7 +122,9 @@ def _forward_again(part: torch.nn.Module) -> Iterator[None]:
     again = partial(checkpoint, forward, use_reentrant=False, preserve_rng_state=False)
 
     def either(*inputs: Any, **named: Any) -> Any:
-        return again(*inputs, **named) if torch.is_grad_enabled() else forward(*inputs, **named)
+        tensors = [*inputs, *part.parameters()]
+        wanted = torch.is_grad_enabled() and any(getattr(one, "requires_grad", False) for one in tensors)
+        return again(*inputs, **named) if wanted else forward(*inputs, **named)
 
     part.__dict__["forward"] = either
     try:

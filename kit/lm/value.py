@@ -10,6 +10,7 @@ import torch
 
 from kit.errors import UsageError
 from kit.lm.adapter import adapter_in_training, adapter_parameters
+from kit.lm.devices import seeded
 from kit.lm.head_positions import last_hidden
 from kit.lm.padding import cut_left, padded
 
@@ -33,13 +34,12 @@ class ValueModel:
     """
 
     def __init__(self, lm: LanguageModel, lora: LoraSettings, *, seed: int = 0, name: str = CRITIC) -> None:
-        lm.adapt(lora, name=name)
+        lm.adapt(lora, name=name, seed=seed)
         self._lm, self.name, self._open = lm, name, 0
         hidden = int(lm.module.config.hidden_size)
-        generator = torch.Generator().manual_seed(seed)
-        self.head = torch.nn.Linear(hidden, 1, dtype=torch.float32)
-        with torch.no_grad():
-            self.head.weight.normal_(0.0, 1.0 / (hidden + 1), generator=generator)
+        with seeded(seed), torch.no_grad():
+            self.head = torch.nn.Linear(hidden, 1, dtype=torch.float32)
+            self.head.weight.normal_(0.0, 1.0 / (hidden + 1))
             self.head.bias.zero_()
         self.head.to(lm.device)
 

@@ -162,9 +162,9 @@ def test_half_precision_learns_from_gradients_it_cannot_hold():
 def test_a_loss_scale_that_overflows_is_lowered_and_the_batch_taken_again():
     """An overflow of our own making is no divergence: the update is that of a scale that fits."""
     learner = a_learner(dtype=torch.float16)
-    learner.loss_scale.value = 2.0**40
+    learner.loss_scale.value = 2.0**28
     metrics = learner.update(a_batch())
-    assert learner.loss_scale.value < 2.0**40
+    assert 2.0**16 <= learner.loss_scale.value < 2.0**28
     other = a_learner(dtype=torch.float16)
     assert metrics["gradient_norm"] == pytest.approx(other.update(a_batch())["gradient_norm"], rel=0.01)
     assert learner.policy_version == 1

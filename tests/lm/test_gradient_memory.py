@@ -69,7 +69,7 @@ def test_each_switch_saves_memory(dtype):
     assert both <= gradient
 
 
-@pytest.mark.parametrize(("name", "way"), zip(CHECKPOINTING, WAYS, strict=True))
+@pytest.mark.parametrize(("name", "way"), list(zip(CHECKPOINTING, WAYS, strict=True)))
 def test_the_switches_are_those_of_the_estimates(name, way):
     """What the forward pass keeps for a token is what docs/memory.md counts for a switch of that name."""
     ids = torch.randint(1, 40, (2, 32), generator=torch.Generator().manual_seed(0))

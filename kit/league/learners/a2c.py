@@ -116,7 +116,7 @@ class A2C(BaseLearner):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put back policy, critic, their optimizers and counters; see BaseLearner."""
-        assert self.algorithm
+        _ = self.algorithm  # refuses before there is a critic to put back
         super().load_state_dict(state)
 
     def _update(self, batch: Sequence[Sequence[Step]]) -> dict[str, float]:
@@ -134,17 +134,18 @@ class A2C(BaseLearner):
 
     def _judge(self, batch: Sequence[Sequence[Step]]) -> Judged:
         """Return advantages and returns of all steps, each player's turns by themselves."""
+        algorithm = self.algorithm
         turns = [own for episode in batch for own in own_turns(episode)]
         steps = [step for own in turns for step in own]
         values = self.critic.infer(
             [step.prompt_ids for step in steps],
-            batch=self.algorithm.infer_mini_batch_size,
+            batch=algorithm.infer_mini_batch_size,
             max_length=self.settings.max_train_len,
         )
         judged, start = Judged(steps, values, [], []), 0
         for own in turns:
             rewards, here = [step.reward for step in own], values[start : start + len(own)]
-            advantages, returns = gae(rewards, here, self.algorithm.gamma, self.algorithm.lam)
+            advantages, returns = gae(rewards, here, algorithm.gamma, algorithm.lam)
             judged.advantages.extend(advantages)
             judged.returns.extend(returns)
             start += len(own)
