@@ -6,8 +6,8 @@ import re
 
 _TOLD = re.compile(r"\b(?:available|valid) (?:moves|actions)(?: are)?:([^\n]*)", re.IGNORECASE)
 _BRACKETED = re.compile(r"\[([^\[\]]+)\]")
-_PLACEHOLDER = re.compile(r"<|>|\.\.\.|…|\b[A-Z]\b")
-"""``[bet X]`` is a form, not an action; so is anything with a single capital letter in it."""
+_PLACEHOLDER = re.compile(r"<|>|\.\.\.|…")
+"""``[<number>]`` is a form, not an action. TextArena 0.7.4 has no such lists; a letter alone is a card or a mark."""
 
 
 def told_actions(board: str) -> tuple[str, ...]:

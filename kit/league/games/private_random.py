@@ -10,6 +10,7 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -20,22 +21,35 @@ _LENT = threading.RLock()
 
 
 class PrivateRandom:
-    """The states of both global generators as one game has left them."""
+    """The states of both global generators as one game has left them; NumPy's, which is slow, only with ``numpy``."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, numpy: bool = True) -> None:
         self._python = random.Random(derived_seed(seed, "python")).getstate()
-        self._numpy = np.random.RandomState(derived_seed(seed, "numpy") % 2**32).get_state()
+        self._numpy: Any = None
+        if numpy:
+            self._numpy = np.random.RandomState(derived_seed(seed, "numpy") % 2**32).get_state()
 
     @contextmanager
     def lent(self) -> Iterator[None]:
         """Put the game's states into the global generators; take them out again and put back what was there."""
-        with _LENT:
-            python, numpy = random.getstate(), np.random.get_state()
+        with _LENT, self._numpy_lent():
+            before = random.getstate()
             random.setstate(self._python)
-            np.random.set_state(self._numpy)
             try:
                 yield
             finally:
-                self._python, self._numpy = random.getstate(), np.random.get_state()
-                random.setstate(python)
-                np.random.set_state(numpy)
+                self._python = random.getstate()
+                random.setstate(before)
+
+    @contextmanager
+    def _numpy_lent(self) -> Iterator[None]:
+        if self._numpy is None:
+            yield
+            return
+        before = np.random.get_state()
+        np.random.set_state(self._numpy)
+        try:
+            yield
+        finally:
+            self._numpy = np.random.get_state()
+            np.random.set_state(before)

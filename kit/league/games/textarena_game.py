@@ -23,7 +23,7 @@ from kit.league.game import Verdict, View
 from kit.league.games.compact_forms import compact_form
 from kit.league.games.legal_text import told_actions
 from kit.league.games.private_random import PrivateRandom
-from kit.league.games.textarena_library import bare_environment, textarena, wrapping
+from kit.league.games.textarena_library import bare_environment, draws_from_numpy, textarena, wrapping
 
 
 class TextArenaGame:
@@ -31,7 +31,7 @@ class TextArenaGame:
 
     def __init__(self, env_id: str, library_id: str, num_players: int = 2) -> None:
         self.env_id, self.library_id, self.num_players = env_id, library_id, num_players
-        self._wrapping = wrapping(library_id)
+        self._wrapping, self._numpy = wrapping(library_id), draws_from_numpy(library_id)
         self._environment: Any = None
         self._over = False
 
@@ -42,7 +42,7 @@ class TextArenaGame:
             UsageError: it cannot be played by so many players.
             MissingDependencyError: it needs a library or data that is not installed.
         """
-        self._random = PrivateRandom(seed)
+        self._random = PrivateRandom(seed, numpy=self._numpy)
         with self._random.lent():
             self._environment = self._begun(seed)
         self._show = self._wrapping.show(self._environment)

@@ -11,12 +11,15 @@ import sys
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 from typing import Any
 
-from kit.errors import MissingDependencyError
+from kit.errors import MissingDependencyError, UsageError
 from kit.league.games.private_random import PrivateRandom
 
 SUFFIXES = ("-train", "-raw")
+MOST_SHOWN = 200
+"""Characters of a library's own error."""
 
 
 def stem(env_id: str) -> str:
@@ -83,16 +86,20 @@ def bare_environment(env_id: str) -> Any:
 
     Raises:
         MissingDependencyError: the game needs a library, data or a Python that is not installed.
+        UsageError: it needs something else that is not there, such as a key for a jury of models.
     """
     library = textarena()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             environment = library.make(env_id)
-    except (ImportError, LookupError) as error:
+    except (ImportError, LookupError, FileNotFoundError) as error:
+        words = " ".join(str(error).replace("*", " ").split())[:MOST_SHOWN]
         raise MissingDependencyError(
-            f"TextArena's {env_id} needs something that is not installed: {error}"
+            f"TextArena's {env_id} needs something that is not installed: {words}"
         ) from error
+    except ValueError as error:
+        raise UsageError(f"TextArena's {env_id} cannot be made: {error}") from error
     except SyntaxError as error:
         version = ".".join(map(str, sys.version_info[:2]))
         raise MissingDependencyError(
@@ -101,3 +108,22 @@ def bare_environment(env_id: str) -> Any:
     while isinstance(environment, library.Wrapper):
         environment = environment.env
     return environment
+
+
+@cache
+def draws_from_numpy(env_id: str) -> bool:
+    """Return whether the code of a library's id has to do with NumPy, whose generator is slow to lend; few games have.
+
+    Raises:
+        MissingDependencyError: as bare_environment does.
+        UsageError: as bare_environment does.
+    """
+    with PrivateRandom(0).lent():
+        package = type(bare_environment(env_id)).__module__.rpartition(".")[0]
+    modules = [module for name, module in list(sys.modules.items()) if name.startswith(f"{package}.")]
+    values = [value for module in modules for value in vars(module).values()]
+    names = (
+        getattr(value, "__name__" if isinstance(value, ModuleType) else "__module__", None)
+        for value in values
+    )
+    return any(str(name).partition(".")[0] == "numpy" for name in names)

@@ -5,10 +5,9 @@ Cells are those of the compact form, row by row: ``O``, ``X``, or the number of 
 
 from __future__ import annotations
 
-import heapq
 import math
-from collections.abc import Iterator
-from functools import lru_cache
+from collections import deque
+from functools import cache, lru_cache
 
 Cells = tuple[str, ...]
 
@@ -33,34 +32,32 @@ def free_cells(cells: Cells) -> list[int]:
 
 
 def _shortest(cells: Cells, mark: str, starts: range, ends: range) -> float:
-    """Dijkstra over cells: entering one costs 0 with a stone of one's own on it, 1 where it is free."""
-    queue = [(_cost(cells, at, mark), at) for at in starts]
-    heapq.heapify(queue)
+    """Search breadth first; a stone of one's own costs nothing and goes to the front of the queue, a free cell 1."""
+    costs = [0 if cell == mark else 1 if cell == str(at) else None for at, cell in enumerate(cells)]
+    neighbours = _neighbours(math.isqrt(len(cells)))
+    queue = deque(sorted((cost, at) for at in starts if (cost := costs[at]) is not None))
     reached: set[int] = set()
     while queue:
-        cost, at = heapq.heappop(queue)
-        if math.isinf(cost) or at in ends:
-            return cost
+        stones, at = queue.popleft()
+        if at in ends:
+            return stones
         if at not in reached:
             reached.add(at)
-            for near in _neighbours(at, math.isqrt(len(cells))):
-                heapq.heappush(queue, (cost + _cost(cells, near, mark), near))
+            for near in neighbours[at]:
+                cost = costs[near]
+                if cost == 0:
+                    queue.appendleft((stones, near))
+                elif cost == 1:
+                    queue.append((stones + 1, near))
     return math.inf
 
 
-def _cost(cells: Cells, at: int, mark: str) -> float:
-    if cells[at] == mark:
-        return 0.0
-    return 1.0 if cells[at] == str(at) else math.inf
-
-
-def _neighbours(at: int, n: int) -> Iterator[int]:
-    row, column = divmod(at, n)
-    if row > 0:
-        yield at - n
-    if row < n - 1:
-        yield at + n
-    if column > 0:
-        yield at - 1
-    if column < n - 1:
-        yield at + 1
+@cache
+def _neighbours(n: int) -> tuple[tuple[int, ...], ...]:
+    """Return the cells beside each cell of a board of n × n."""
+    found = []
+    for at in range(n * n):
+        row, column = divmod(at, n)
+        beside = ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1))
+        found.append(tuple(r * n + c for r, c in beside if 0 <= r < n and 0 <= c < n))
+    return tuple(found)

@@ -1,7 +1,9 @@
 """TextArena's games are played as they are, shown as their training form shows them, without their global seeding."""
 
+import random
 import sys
 
+import numpy as np
 import pytest
 
 from kit.errors import MissingDependencyError, UnknownNameError, UsageError
@@ -123,6 +125,22 @@ def test_any_other_game_is_played_by_its_id(env_id):
     assert shown[0] == shown[1]
 
 
+def test_a_game_that_draws_from_numpy():
+    """Its rooms come from the seed alone, and no generator is moved; games known here have nothing to do with it."""
+    assert not any(textarena_library.draws_from_numpy(stem) for stem in KNOWN)
+    assert textarena_library.draws_from_numpy("Sokoban-v0")
+    rooms = []
+    for noise in (1, 2):
+        np.random.seed(noise)
+        before = np.random.get_state()[1].tolist()
+        game = make_game("Sokoban-v0", 1)
+        game.reset(7)
+        assert game.step("up").legal
+        rooms.append(game.view())
+        assert np.random.get_state()[1].tolist() == before
+    assert rooms[0] == rooms[1]
+
+
 def test_a_game_of_three():
     """It is begun by three players and gives three rewards."""
     game = make_game("ThreePlayerTicTacToe-v0-train", 3)
@@ -182,8 +200,6 @@ def test_a_game_that_this_python_cannot_read_says_so():
 
 def test_an_environment_that_throws_is_heard(monkeypatch):
     """Its own exception comes through, and the generators are put back all the same."""
-    import random
-
     game = make_game("TicTacToe-v0")
     game.reset(0)
     environment = type(game._environment)

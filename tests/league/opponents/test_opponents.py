@@ -50,9 +50,9 @@ def mean_reward(env_id: str, name: str, against: str, games: int) -> float:
 
 @pytest.mark.parametrize(("name", "env_id"), PAIRS)
 def test_only_legal_moves_from_either_seat(name, env_id):
-    """Twenty games against itself."""
+    """Six games against itself."""
     game, player = make_game(env_id), make_opponent(name)
-    for seed in range(20):
+    for seed in range(6):
         played(game, (player, player), seed)
 
 
@@ -177,9 +177,14 @@ def test_perfect_play_is_not_always_the_same():
 
 def test_the_scripts_are_better_than_chance():
     """They rank as they should: random below scripted, in every game; scripted below perfect play."""
-    for env_id in GAMES["scripted"]:
-        assert mean_reward(env_id, "scripted", "random", 60) > 0.1, env_id
-    assert mean_reward("TicTacToe-v0", "minimax", "scripted", 60) > 0
+    for env_id, games in {
+        "Kuhn-v0": 400,
+        "KuhnPoker-v0": 200,
+        "TicTacToe-v0": 40,
+        "SimpleTak-v0": 10,
+    }.items():
+        assert mean_reward(env_id, "scripted", "random", games) > 0.1, env_id
+    assert mean_reward("TicTacToe-v0", "minimax", "scripted", 40) > 0
 
 
 def test_what_they_do_not_know_they_say():
