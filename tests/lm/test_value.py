@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from kit.lm.lora import LoraSettings
 
 from kit.errors import UsageError
 from kit.lm.head_positions import last_hidden
+from kit.lm.lora import LoraSettings
 from kit.lm.scoring import token_logprobs
 from kit.lm.value import ValueModel
 from tests.lm.small import gradients, small_lm
