@@ -7,10 +7,13 @@ import pytest
 
 from kit.errors import UsageError
 from kit.league.actor import Actor
+from kit.league.collector import Workers
 from kit.league.local import LocalPool
 from kit.league.ray_backend import RayPool, RaySettings
+from kit.league.runtime import build
 from tests.league.made_games import Scripted, play_out, settings_in, spec_of
 from tests.league.scripted_league import scripted_league
+from tests.league.small_player import small_settings
 
 PLAYERS = [("policy", "policy"), ("policy", "past"), ("random", "policy"), ("policy", "silent")]
 SPECS = [spec_of(number, *PLAYERS[number % len(PLAYERS)]) for number in range(24)]
@@ -71,6 +74,18 @@ def test_a_whole_league_over_ray_is_the_league_at_home(pool, tmp_path):
     near = scripted_league(tmp_path / "near", pool=at_home(tmp_path))
     assert [far.update() for _ in range(4)] == [near.update() for _ in range(4)]
     assert far.parts.registry.ratings == near.parts.registry.ratings
+
+
+def test_a_real_model_over_ray_is_the_one_at_home(ray, tmp_path):
+    """With one worker the batches are the same, and so are rows and policies: the adapter reaches the actor by disk."""
+    found = []
+    for name in ("local", "ray"):
+        league = build(**small_settings(backend=name)).parts.league(tmp_path / name, Workers(10), 4)
+        found.append([league.update() for _ in range(2)])
+        league.close()
+    assert found[0] == found[1]
+    file = "adapters/000002/adapter_model.safetensors"
+    assert (tmp_path / "ray" / file).read_bytes() == (tmp_path / "local" / file).read_bytes()
 
 
 @pytest.mark.parametrize("after", [0, 1, 3])

@@ -216,3 +216,22 @@ def test_what_the_package_offers_is_no_module_of_the_same_name():
     names = {path.stem for path in Path(kit.league.__file__).parent.iterdir()}
     assert not names & set(kit.league.__all__)
     assert set(kit.league._WHERE) == set(kit.league.__all__)
+
+
+def test_opponents_over_a_network_make_a_run_inexact(tmp_path):
+    """They do not answer the same twice; the league says so, by name, and others do not."""
+    far = "endpoint:qwen@http://127.0.0.1:9/v1"
+    measured = [type(MEASURED)("Kuhn-v0", 2, "compact", fixed_opponent=far)]
+    league = build(**small_settings(eval_envs=measured)).parts.league(tmp_path, Workers(4))
+    assert far in league.inexact
+    assert build(**small_settings()).parts.league(tmp_path, Workers(4)).inexact is None
+
+
+def test_whom_one_is_measured_by_is_nobody_to_learn_from(tmp_path):
+    """Samplers over the past leave fixed opponents out unless they are told otherwise."""
+    more = {"train_envs": [AGAINST], "opponent_sampling_strategy": "prioritised"}
+    parts = build(**small_settings(**more)).parts
+    assert set(parts.scheduler.model_sampler.candidates()) == {"base"}
+    told = {"opponent_sampling_config": {"opponents": "all"}, "fixed_opponents": ["minimax"]}
+    parts = build(**small_settings(**more, **told)).parts
+    assert set(parts.scheduler.model_sampler.candidates()) == {"base", "random", "minimax"}

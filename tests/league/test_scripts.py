@@ -14,7 +14,6 @@ from tests.test_cli import ROOT, call, read
 SMALL = {
     "total_timesteps": 12,
     "batch_size": 32,
-    "mini_batch_size": 32,
     "workers": 16,
     "evaluations": 3,
     "eval_games": 20,
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("name", ["self_play_minimal", "self_play_standard", "self_play_own_algorithm"])
 def test_an_example_runs_and_goes_on_where_it_stopped(name, tmp_path):
-    """To its end; with more updates asked for it refuses to be another run; called again it is done."""
+    """To its end, exactly resumable, with a row an update; called again it is done."""
     out = tmp_path / "run"
     command = [sys.executable, str(ROOT / "examples" / f"{name}.py"), "--steps", "3", "--out", str(out)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
