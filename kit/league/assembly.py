@@ -96,6 +96,10 @@ class Assembly:
         )
         league = League(parts, how, root)
         far = [name for name in settings.opponents if make_opponent(name).network]
+        if settings.backend == RAY:
+            league.inexact = (
+                "games are played in other processes, whose last bits are not promised to be the same"
+            )
         if far:
             league.inexact = f"{', '.join(far)} answers over a network, and not the same twice"
         return league

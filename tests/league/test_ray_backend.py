@@ -77,15 +77,15 @@ def test_a_whole_league_over_ray_is_the_league_at_home(pool, tmp_path):
 
 
 def test_a_real_model_over_ray_is_the_one_at_home(ray, tmp_path):
-    """With one worker the batches are the same, and so are rows and policies: the adapter reaches the actor by disk."""
+    """The same games, as far as last bits let them, and rows to rounding: the adapter reaches the actor by disk."""
     found = []
     for name in ("local", "ray"):
         league = build(**small_settings(backend=name)).parts.league(tmp_path / name, Workers(10), 4)
         found.append([league.update() for _ in range(2)])
         league.close()
-    assert found[0] == found[1]
-    file = "adapters/000002/adapter_model.safetensors"
-    assert (tmp_path / "ray" / file).read_bytes() == (tmp_path / "local" / file).read_bytes()
+        assert (league.inexact is None) == (name == "local")
+    for here, there in zip(*found, strict=True):
+        assert there == pytest.approx(here, rel=1e-4, abs=1e-5)
 
 
 @pytest.mark.parametrize("after", [0, 1, 3])
