@@ -175,6 +175,16 @@ def test_gradients_reach_the_adapter_that_answers(lm):
     assert all(parameter.grad is None for parameter in lm.trainable("policy"))
 
 
+def test_switching_where_nothing_is_recorded_leaves_training_possible(lm, folders):
+    """A monitor that scores in inference mode must not freeze what learns."""
+    lm.adapt(SMALL)
+    lm.load_adapter(folders[0], "old")
+    with torch.inference_mode(), lm.using("old"), lm.using(None):
+        logits(lm)
+    lm.module(input_ids=torch.tensor([lm.tokens(RULES)])).logits.sum().backward()
+    assert all(parameter.grad is not None for parameter in lm.trainable())
+
+
 def test_the_first_adapter_is_active_until_it_is_dropped(lm, folders):
     """After that the model answers as it was loaded, and can be adapted anew."""
     plain = logits(lm)
