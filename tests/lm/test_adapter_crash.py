@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ for number in itertools.count(1):
 
 @pytest.mark.slow
 def test_a_killed_save_leaves_a_whole_adapter(tmp_path: Path):
-    """The old one or the new one, after the sweep with which a run folder is opened; and nothing else."""
+    """The old one or the new one, wherever the kill falls, after the sweep with which a run folder is opened; and nothing else."""
     folder = tmp_path / "000007"
     write_adapter(folder, {"r": 0, "target_modules": ["q"]}, {"w": torch.zeros(2**18)})
     for round_ in range(6):
@@ -33,8 +32,8 @@ def test_a_killed_save_leaves_a_whole_adapter(tmp_path: Path):
             [sys.executable, "-c", WRITER, str(folder)], stdout=subprocess.PIPE, text=True
         ) as writer:
             assert writer.stdout is not None
-            last = int(writer.stdout.readline())
-            time.sleep(0.003 * round_)  # for the kill to land in another place each time
+            for _ in range(1 + round_):
+                last = int(writer.stdout.readline())
             writer.kill()
             last = max([last, *map(int, writer.stdout.read().split())])
         sweep(tmp_path)
