@@ -55,12 +55,14 @@ class Adapters:
         flags = self._flags()
         with seeded(seed):
             self._inject(name, config)
+        self.module.train(self.module.training)  # a new module's dropout is on, whatever the model's is
         self.settings[name] = settings
         for parameter, flag in flags:
             parameter.requires_grad_(flag)
         for parameter in self.base_parameters() if learns else ():
             parameter.requires_grad_(False)
         for _, parameter in self.parameters(name):
+            parameter.data = parameter.data.float()
             parameter.requires_grad_(learns)
         self.activate(self.active)
 

@@ -95,8 +95,9 @@ def adaptable(module: nn.Module) -> list[str]:
 def merged_copy(lm: LanguageModel, folder: Path | str) -> LanguageModel:
     """Return a frozen copy of a model with the adapter in ``folder`` added into its weights.
 
-    It answers as the model under that adapter does, up to rounding, at the speed of the model without one, and
-    takes the memory of a whole model: for an opponent that plays for long and never learns.
+    It answers as the model under that adapter does, up to rounding of the weights in their own format, at the speed
+    of the model without one, and takes the memory of a whole model: for an opponent that plays for long and never
+    learns.
 
     Raises:
         UsageError: there is no adapter, or it does not fit.

@@ -24,7 +24,7 @@ for number in itertools.count(1):
 
 @pytest.mark.slow
 def test_a_killed_save_leaves_a_whole_adapter(tmp_path: Path):
-    """The old one or the new one, wherever the kill falls, after the sweep with which a run folder is opened; and nothing else."""
+    """The old one or the new one, and nothing else, after the sweep with which a run folder is opened."""
     folder = tmp_path / "000007"
     write_adapter(folder, {"r": 0, "target_modules": ["q"]}, {"w": torch.zeros(2**18)})
     for round_ in range(6):
