@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Protocol
 
+import torch
+
 from kit.lm.language_model import LanguageModel
 from kit.lm.lora import merged_copy
 
@@ -38,8 +40,13 @@ class AdapterPool(Protocol):
 
 
 def adapter_pool(lm: LanguageModel, most: int, *, merge: bool | None) -> AdapterPool:
-    """Return a pool of at most ``most`` adapters; ``merge`` None: merged where the model is tiny."""
-    if merge is None:
+    """Return a pool of at most ``most`` adapters; ``merge`` None: merged where the model is tiny, and in float32.
+
+    In a coarser format a sum loses what an adapter that has learned little adds to a weight.
+    """
+    if merge is None and lm.dtype != torch.float32:
+        merge = False
+    elif merge is None:
         size = sum(one.numel() * one.element_size() for one in lm.adapters.base_parameters())
         merge = size <= MERGE_BELOW
     return MergedCopies(lm, most) if merge else HotSwapped(lm, most)
@@ -72,7 +79,7 @@ class HotSwapped:
 
     def forget(self, folder: str | None) -> None:
         """See AdapterPool."""
-        if folder in self._names:
+        if folder is not None and folder in self._names:
             self._lm.drop_adapter(self._names.pop(folder))
 
 

@@ -62,6 +62,7 @@ class Adapters:
         for parameter in self.base_parameters() if learns else ():
             parameter.requires_grad_(False)
         for _, parameter in self.parameters(name):
+            parameter.data = parameter.data.float()
             parameter.requires_grad_(learns)
         self.activate(self.active)
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
-from kit.errors import UsageError
+from kit.errors import IntegrityError, UsageError
 from kit.lm.adapter_folder import missing_folder
 from kit.lm.adapters import Adapters
 from kit.lm.devices import pick_device, pick_dtype
 from kit.lm.generation import Prompt
-from kit.lm.libraries import library
+from kit.lm.libraries import library, no_progress_bar
 from kit.lm.lora import LoraSettings
 
 NO_LIMIT = 10**6
@@ -39,8 +40,8 @@ class LanguageModel:
         adapters: what stands on it.
     """
 
-    module: nn.Module
-    tokenizer: Any
+    module: nn.Module = field(repr=False)
+    tokenizer: Any = field(repr=False)
     device: torch.device
     dtype: torch.dtype
     context: int
@@ -70,6 +71,7 @@ class LanguageModel:
         Raises:
             UsageError: it is not there, or it is no causal language model; a path that is not there is named with the
                 nearest entry beside it.
+            IntegrityError: its weights are damaged.
             MissingDependencyError: transformers is not installed.
         """
         where = pick_device(device)
@@ -79,12 +81,15 @@ class LanguageModel:
         source = str(name_or_path)
         try:
             tokenizer = auto.AutoTokenizer.from_pretrained(source, local_files_only=True)
-            with _no_progress_bar():
+            with no_progress_bar():
                 module = auto.AutoModelForCausalLM.from_pretrained(
                     source, local_files_only=True, dtype=format_
                 )
+        except SafetensorError as error:
+            raise IntegrityError(f"The weights in {source} are damaged: {error}.", [source]) from error
         except (OSError, ValueError) as error:
             raise _not_loaded(Path(name_or_path), error) from error
+        _into_own_memory(module)
         name = Path(source).resolve().name if Path(source).is_dir() else source
         return cls(module.to(where).eval(), tokenizer, where, format_, _context(module, tokenizer), name)
 
@@ -172,17 +177,13 @@ class LanguageModel:
         return sum(parameter._version for parameter in parameters)
 
 
-@contextlib.contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Load without transformers' bar, which a log would keep for every weight."""
-    says = library("transformers.utils.logging")
-    shown = says.is_progress_bar_enabled()
-    says.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            says.enable_progress_bar()
+def _into_own_memory(module: nn.Module) -> None:
+    """Copy weights out of the file they were read from.
+
+    There they begin wherever its header ends; where a tensor begins, the last bits of a product may depend on.
+    """
+    for parameter in module.parameters():
+        parameter.data = parameter.data.clone()
 
 
 def _context(module: nn.Module, tokenizer: Any) -> int:

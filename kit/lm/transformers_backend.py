@@ -54,7 +54,7 @@ class TransformersBackend:
         most_rows: answers that go through the model together at most.
         most_adapters: adapters that are held in memory.
         merge: whether each of them is a model of its own, merged, instead of being swapped on this one; None: where
-            the model is tiny.
+            the model is tiny and in float32.
         cache_bytes: bytes of keys and values that fixed prompts may take.
     """
 

@@ -57,6 +57,31 @@ def test_a_new_adapter_changes_no_answer_and_alone_learns(lm):
     assert all(parameter.dtype == torch.float32 for parameter in learning)
 
 
+def test_a_new_adapters_dropout_is_on_in_training_only(lm):
+    """The model is in evaluation mode when it is loaded; its answers are those of all of A."""
+    lm.adapt(replace(SMALL, dropout=0.5))
+    trained(lm, "policy", 1)
+    assert torch.equal(logits(lm), logits(lm))
+    lm.module.train()
+    assert not torch.equal(logits(lm), logits(lm))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("merge", [False, True])
+def test_half_precision_answers_with_adapters_in_float32(tiny_folder, folders, dtype, merge):
+    """Log-probabilities are computed in float32, from logits that are as exact as the format allows."""
+    lm = LanguageModel.load(tiny_folder, device="cpu", dtype=dtype)
+    request = Request(Prompt(RULES, "J"), seed=1, sampling=Sampling(max_tokens=8), adapter=folders[0])
+    (answer,) = TransformersBackend(lm, merge=merge).generate([request])
+    lm.load_adapter(folders[0], "check")
+    assert lm.trainable("check")[0].dtype == torch.float32
+    with lm.using("check"), torch.no_grad():
+        scored = lm.module(input_ids=torch.tensor([answer.prompt_ids + answer.token_ids])).logits.float()
+    logprobs = torch.log_softmax(scored[0, len(answer.prompt_ids) - 1 : -1], dim=-1)
+    expected = logprobs.gather(-1, torch.tensor(answer.token_ids).unsqueeze(-1)).squeeze(-1)
+    assert torch.tensor(answer.logprobs) == pytest.approx(expected, abs=0.05)
+
+
 def test_the_seed_decides_what_an_adapter_begins_with(lm, tiny_folder):
     """The same one, the same numbers; nothing is drawn from the global generator."""
     state = torch.random.get_rng_state()
@@ -173,6 +198,16 @@ def test_gradients_reach_the_adapter_that_answers(lm):
         lm.module(input_ids=torch.tensor([lm.tokens(RULES)])).logits.sum().backward()
     assert all(parameter.grad is not None for parameter in lm.trainable("critic"))
     assert all(parameter.grad is None for parameter in lm.trainable("policy"))
+
+
+def test_switching_where_nothing_is_recorded_leaves_training_possible(lm, folders):
+    """A monitor that scores in inference mode must not freeze what learns."""
+    lm.adapt(SMALL)
+    lm.load_adapter(folders[0], "old")
+    with torch.inference_mode(), lm.using("old"), lm.using(None):
+        logits(lm)
+    lm.module(input_ids=torch.tensor([lm.tokens(RULES)])).logits.sum().backward()
+    assert all(parameter.grad is not None for parameter in lm.trainable())
 
 
 def test_the_first_adapter_is_active_until_it_is_dropped(lm, folders):
@@ -353,9 +388,17 @@ def test_a_base_that_learned_is_noticed_under_its_adapters(lm, folders, merge):
     assert after != before
 
 
-@pytest.mark.parametrize(("size", "kind"), [(2**10, HotSwapped), (2**24, MergedCopies)])
-def test_tiny_models_are_merged_and_others_swapped(lm, monkeypatch, size, kind):
-    """Unless somebody says otherwise."""
+@pytest.mark.parametrize(
+    ("size", "dtype", "kind"),
+    [
+        (2**10, "float32", HotSwapped),
+        (2**24, "float32", MergedCopies),
+        (2**24, "bfloat16", HotSwapped),
+    ],
+)
+def test_tiny_models_are_merged_and_others_swapped(tiny_folder, monkeypatch, size, dtype, kind):
+    """Unless somebody says otherwise; in a coarse format a merged weight would lose a small sum."""
+    lm = LanguageModel.load(tiny_folder, device="cpu", dtype=dtype)
     monkeypatch.setattr(adapter_pool, "MERGE_BELOW", size)
     assert isinstance(adapter_pool.adapter_pool(lm, 8, merge=None), kind)
 

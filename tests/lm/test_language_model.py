@@ -1,12 +1,13 @@
 """Loading a model, and what its tokenizer says of texts."""
 
 import json
+import shutil
 
 import pytest
 import torch
 from tokenizers.processors import TemplateProcessing
 
-from kit.errors import UsageError
+from kit.errors import IntegrityError, UsageError
 from kit.lm.generation import Prompt
 from kit.lm.language_model import LanguageModel
 from tests.lm.conftest import RULES, SMALL
@@ -19,6 +20,11 @@ def test_a_model_is_loaded_ready_to_answer(lm, tiny_folder):
     assert not lm.module.training
     assert lm.tokenizer.pad_token_id is not None
     assert next(lm.module.parameters()).dtype == torch.float32
+
+
+def test_weights_are_in_memory_of_torchs_own(lm):
+    """In a file they begin anywhere, and the last bits of a product may depend on that."""
+    assert all(parameter.data_ptr() % 64 == 0 for parameter in lm.module.parameters())
 
 
 def test_the_format_can_be_asked_for(tiny_folder):
@@ -48,6 +54,15 @@ def test_a_folder_without_a_model_says_so(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "qween3"}))
     with pytest.raises(UsageError, match="holds no language model"):
         LanguageModel.load(tmp_path)
+
+
+def test_damaged_weights_are_found(tiny_folder, tmp_path):
+    """Cut short: an integrity error, not one of the caller's."""
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(IntegrityError, match="damaged"):
+        LanguageModel.load(folder, device="cpu")
 
 
 def test_a_prompts_parts_are_tokenised_apart(lm):

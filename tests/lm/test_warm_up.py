@@ -11,7 +11,7 @@ from kit.lm.transformers_backend import TransformersBackend
 from kit.lm.warm_up import WarmUpSettings, answer_loss, warm_up
 from tests.lm.conftest import ACTIONS, RULES, STATES, examples
 
-QUICK = WarmUpSettings(steps=60, batch=10, learning_rate=1e-2)
+QUICK = WarmUpSettings(steps=120, batch=10, learning_rate=1e-2)
 
 
 def everything(lm: LanguageModel) -> torch.Tensor:
@@ -45,7 +45,7 @@ def test_gradients_of_padded_rows_are_those_of_the_rows_alone(lm):
 
 
 def test_a_model_learns_its_answers_and_to_end_them(lm):
-    """After sixty steps the greedy answers are those of the examples."""
+    """After 120 steps the greedy answers are those of the examples."""
     losses = warm_up(lm, examples(), QUICK)
     assert len(losses) == QUICK.steps
     assert losses[-1] < 0.1 < losses[0]
@@ -140,6 +140,13 @@ def test_what_cannot_be_learned_from_is_refused(lm):
         warm_up(lm, examples(), WarmUpSettings(steps=1, stop="!!"))
     with pytest.raises(UsageError, match="policy"):
         warm_up(lm, examples(), WarmUpSettings(steps=1, full=False))
+
+
+def test_weights_in_float16_are_not_trained(tiny_folder):
+    """An update is smaller than the distance to the next number."""
+    half = LanguageModel.load(tiny_folder, device="cpu", dtype="float16")
+    with pytest.raises(UsageError, match="float16"):
+        warm_up(half, examples(), WarmUpSettings(steps=1))
 
 
 @pytest.mark.parametrize(
