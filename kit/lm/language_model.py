@@ -17,7 +17,7 @@ from kit.lm.adapter_folder import missing_folder
 from kit.lm.adapters import Adapters
 from kit.lm.devices import pick_device, pick_dtype
 from kit.lm.generation import Prompt
-from kit.lm.libraries import library
+from kit.lm.libraries import library, no_progress_bar
 from kit.lm.lora import LoraSettings
 
 NO_LIMIT = 10**6
@@ -79,9 +79,13 @@ class LanguageModel:
         source = str(name_or_path)
         try:
             tokenizer = auto.AutoTokenizer.from_pretrained(source, local_files_only=True)
-            module = auto.AutoModelForCausalLM.from_pretrained(source, local_files_only=True, dtype=format_)
+            with no_progress_bar():
+                module = auto.AutoModelForCausalLM.from_pretrained(
+                    source, local_files_only=True, dtype=format_
+                )
         except (OSError, ValueError) as error:
             raise _not_loaded(Path(name_or_path), error) from error
+        _into_own_memory(module)
         name = Path(source).resolve().name if Path(source).is_dir() else source
         return cls(module.to(where).eval(), tokenizer, where, format_, _context(module, tokenizer), name)
 
@@ -167,6 +171,15 @@ class LanguageModel:
         parameters = self.adapters.base_parameters()
         parameters += self.trainable(name) if name is not None else []
         return sum(parameter._version for parameter in parameters)
+
+
+def _into_own_memory(module: nn.Module) -> None:
+    """Copy weights out of the file they were read from.
+
+    There they begin wherever its header ends; where a tensor begins, the last bits of a product may depend on.
+    """
+    for parameter in module.parameters():
+        parameter.data = parameter.data.clone()
 
 
 def _context(module: nn.Module, tokenizer: Any) -> int:

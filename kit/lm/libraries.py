@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+from collections.abc import Iterator
 from types import ModuleType
 
 from kit.errors import MissingDependencyError
@@ -23,3 +25,16 @@ def library(name: str) -> ModuleType:
         raise MissingDependencyError(
             f"Language models need the package {missing!r}, which is not installed: {INSTALL}"
         ) from error
+
+
+@contextlib.contextmanager
+def no_progress_bar() -> Iterator[None]:
+    """Load and save in the block without transformers' bars, which would be all that a log shows of it."""
+    says = library("transformers.utils.logging")
+    shown = says.is_progress_bar_enabled()
+    says.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            says.enable_progress_bar()

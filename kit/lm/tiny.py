@@ -9,7 +9,7 @@ from pathlib import Path
 from kit.errors import UsageError
 from kit.lm.adapter_folder import committed_folder
 from kit.lm.devices import seeded
-from kit.lm.libraries import library
+from kit.lm.libraries import library, no_progress_bar
 from kit.lm.tokenizer_training import SMALLEST, Transcript, train_tokenizer
 
 
@@ -80,7 +80,7 @@ def make_tiny(
     )
     with seeded(shape.seed):
         module = transformers.Qwen3ForCausalLM(config)
-    with committed_folder(Path(folder)) as temporary:
+    with committed_folder(Path(folder)) as temporary, no_progress_bar():
         module.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
     return Path(folder)

@@ -24,7 +24,7 @@ ACTIONS = ("check", "bet", "call", "fold")
 
 def examples() -> list[tuple[Prompt, str]]:
     """Return prompts with answers; the same state always has the same answer."""
-    return [(Prompt(RULES, state), ACTIONS[number % 4]) for number, state in enumerate(STATES * 8)]
+    return [(Prompt(RULES, state), ACTIONS[number % 4]) for number, state in enumerate(STATES)] * 8
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,11 @@ def test_a_model_is_loaded_ready_to_answer(lm, tiny_folder):
     assert next(lm.module.parameters()).dtype == torch.float32
 
 
+def test_weights_are_in_memory_of_torchs_own(lm):
+    """In a file they begin anywhere, and the last bits of a product may depend on that."""
+    assert all(parameter.data_ptr() % 64 == 0 for parameter in lm.module.parameters())
+
+
 def test_the_format_can_be_asked_for(tiny_folder):
     """Also one that the device would not have chosen."""
     lm = LanguageModel.load(tiny_folder, device="cpu", dtype="bfloat16")

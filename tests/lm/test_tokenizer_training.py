@@ -53,7 +53,14 @@ def test_words_of_answers_come_before_those_of_the_rules():
     assert [len(tokenizer.encode(word)) for word in ("raise", "fold")] == [1, 1]
 
 
-def test_the_same_transcripts_give_the_same_tokenizer_in_every_process():
+def test_the_same_transcripts_give_the_same_tokenizer():
+    """Token for token, merge for merge."""
+    again = train_tokenizer(examples(), 320)
+    assert again.backend_tokenizer.to_str() == TOKENIZER.backend_tokenizer.to_str()
+
+
+@pytest.mark.slow
+def test_every_process_trains_the_same_tokenizer():
     """Hashes of strings differ there."""
     code = (
         "from tests.lm.conftest import examples\n"

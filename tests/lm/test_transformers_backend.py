@@ -228,15 +228,9 @@ def test_a_window_of_attention_is_kept(tiny_folder):
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
     lm = LanguageModel.load(tiny_folder, device="cpu")
-    config = Qwen3Config(
-        **{
-            **lm.module.config.to_dict(),
-            "use_sliding_window": True,
-            "sliding_window": 6,
-            "max_window_layers": 1,
-        },
-        layer_types=["full_attention", "sliding_attention"],
-    )
+    window = {"use_sliding_window": True, "sliding_window": 6, "max_window_layers": 1}
+    types = {"layer_types": ["full_attention", "sliding_attention"]}
+    config = Qwen3Config(**{**lm.module.config.to_dict(), **window, **types})
     module = Qwen3ForCausalLM(config).eval()
     module.load_state_dict(lm.module.state_dict())
     sliding = LanguageModel(module, lm.tokenizer, lm.device, lm.dtype, lm.context, "sliding")
