@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from kit.lm.lora import LoraSettings
 
 from kit.errors import UsageError
 from kit.league.learners import A2C, LearnerSettings
 from kit.league.learners.a2c import own_turns
+from kit.lm.lora import LoraSettings
 from tests.league.batches import a_step, episodes
 from tests.lm.small import gradients, small_lm
 
