@@ -72,7 +72,7 @@ class HotSwapped:
 
     def forget(self, folder: str | None) -> None:
         """See AdapterPool."""
-        if folder in self._names:
+        if folder is not None and folder in self._names:
             self._lm.drop_adapter(self._names.pop(folder))
 
 

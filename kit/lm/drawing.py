@@ -28,7 +28,9 @@ def draw(
     Raises:
         DivergenceError: the logits of a row are no numbers.
     """
-    tempered = logits.float() / temperature if temperature > 0 else logits.float()
+    tempered = logits.float() - logits.float().amax(dim=-1, keepdim=True)
+    if temperature > 0:
+        tempered = tempered / temperature
     logprobs = torch.log_softmax(tempered, dim=-1)
     sums = logprobs.double().exp().cumsum(dim=-1)
     total = sums[:, -1:]

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
-from kit.errors import UsageError
+from kit.errors import IntegrityError, UsageError
 from kit.lm.adapter_folder import missing_folder
 from kit.lm.adapters import Adapters
 from kit.lm.devices import pick_device, pick_dtype
@@ -39,8 +40,8 @@ class LanguageModel:
         adapters: what stands on it.
     """
 
-    module: nn.Module
-    tokenizer: Any
+    module: nn.Module = field(repr=False)
+    tokenizer: Any = field(repr=False)
     device: torch.device
     dtype: torch.dtype
     context: int
@@ -70,6 +71,7 @@ class LanguageModel:
         Raises:
             UsageError: it is not there, or it is no causal language model; a path that is not there is named with the
                 nearest entry beside it.
+            IntegrityError: its weights are damaged.
             MissingDependencyError: transformers is not installed.
         """
         where = pick_device(device)
@@ -83,6 +85,8 @@ class LanguageModel:
                 module = auto.AutoModelForCausalLM.from_pretrained(
                     source, local_files_only=True, dtype=format_
                 )
+        except SafetensorError as error:
+            raise IntegrityError(f"The weights in {source} are damaged: {error}.", [source]) from error
         except (OSError, ValueError) as error:
             raise _not_loaded(Path(name_or_path), error) from error
         _into_own_memory(module)

@@ -42,7 +42,8 @@ class LoraSettings:
             raise UsageError(f"LoRA's alpha must be above 0, not {self.alpha}.")
         if not 0.0 <= self.dropout < 1.0:
             raise UsageError(f"LoRA's dropout must be in [0, 1), not {self.dropout}.")
-        if isinstance(self.targets, str) or not self.targets:
+        given: Any = self.targets
+        if isinstance(given, str) or not given:
             raise UsageError(f"LoRA's targets must be names of layers, such as q_proj, not {self.targets!r}.")
 
     def config(self) -> dict[str, Any]:
@@ -80,7 +81,8 @@ class LoraSettings:
 
 def adaptable(module: nn.Module) -> list[str]:
     """Return the last names of the linear layers below a model's head, each once, sorted."""
-    head = module.get_output_embeddings() if hasattr(module, "get_output_embeddings") else None
+    find_head: Any = getattr(module, "get_output_embeddings", lambda: None)
+    head = find_head()
     names = set()
     for name, layer in module.named_modules():
         inner = getattr(layer, "base_layer", layer)  # what an adapter stands on already
@@ -104,5 +106,6 @@ def merged_copy(lm: LanguageModel, folder: Path | str) -> LanguageModel:
     adapters.load(Path(folder), "merged")
     module = adapters.merge("merged")
     module.requires_grad_(False)
+    module.zero_grad(set_to_none=True)
     module.eval()
     return dataclasses.replace(lm, module=module, name=f"{lm.name}+{Path(folder).name}")

@@ -59,13 +59,20 @@ def warm_up(lm: LanguageModel, examples: Sequence[Example], settings: WarmUpSett
     The prompts' tokens are in no loss. The same model, examples and settings give the same weights: the examples go by
     in an order drawn from the seed, all of them before any comes again. Where all weights learn, adapters are left out.
 
+    Not covered: an adapter on a model in float16 learns without a scaled loss, so that small gradients are lost.
+
     Raises:
-        UsageError: there are no examples, the adapter is not there, or the stop text is not one token.
+        UsageError: there are no examples, the adapter is not there, the stop text is not one token, or all weights
+            are to learn in float16.
         ContextLengthError: an example does not fit into the model's context.
         DivergenceError: a loss or a gradient is no finite number; names the step, whose update is not made.
     """
     if not examples:
         raise UsageError("A warm-up needs examples, and there are none.")
+    if settings.full and lm.dtype == torch.float16:
+        raise UsageError(
+            "Weights in float16 are too coarse to be trained: load the model in float32, or adapt it."
+        )
     rows = [_tokens(lm, example, settings.stop) for example in examples]
     learning = lm.adapters.base_parameters() if settings.full else lm.trainable(settings.adapter)
     optimizer = torch.optim.AdamW(learning, lr=settings.learning_rate, weight_decay=0.0)

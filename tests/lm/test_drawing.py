@@ -37,6 +37,11 @@ def test_log_probabilities_are_those_of_the_tempered_distribution():
     assert drawn(QUARTERS, 0.16, temperature=0.5)[0] == 0
 
 
+def test_a_temperature_near_0_is_greedy():
+    """Logits are compared before they are divided, so that none is infinite."""
+    assert drawn(torch.tensor([[7.0, 40.0, 39.0]]), 0.3, temperature=1e-40) == (1, 0.0)
+
+
 def test_temperature_0_takes_the_most_likely():
     """Whatever the number; its log-probability is that of the untempered distribution."""
     for number in (0.0, 0.9):

@@ -1,12 +1,13 @@
 """Loading a model, and what its tokenizer says of texts."""
 
 import json
+import shutil
 
 import pytest
 import torch
 from tokenizers.processors import TemplateProcessing
 
-from kit.errors import UsageError
+from kit.errors import IntegrityError, UsageError
 from kit.lm.generation import Prompt
 from kit.lm.language_model import LanguageModel
 from tests.lm.conftest import RULES, SMALL
@@ -53,6 +54,15 @@ def test_a_folder_without_a_model_says_so(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "qween3"}))
     with pytest.raises(UsageError, match="holds no language model"):
         LanguageModel.load(tmp_path)
+
+
+def test_damaged_weights_are_found(tiny_folder, tmp_path):
+    """Cut short: an integrity error, not one of the caller's."""
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(IntegrityError, match="damaged"):
+        LanguageModel.load(folder, device="cpu")
 
 
 def test_a_prompts_parts_are_tokenised_apart(lm):

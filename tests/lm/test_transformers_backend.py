@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from kit.errors import ContextLengthError, DivergenceError, UsageError
+from kit.lm.devices import seeded
 from kit.lm.generation import Generation, Prompt, Request, Sampling
 from kit.lm.language_model import LanguageModel
 from kit.lm.transformers_backend import TransformersBackend
@@ -241,3 +242,18 @@ def test_a_window_of_attention_is_kept(tiny_folder):
         assert torch.tensor(answer.logprobs) == pytest.approx(
             logprobs_in_full(sliding, answer, 1.0), abs=1e-4
         )
+
+
+@pytest.mark.parametrize("kind", ["Llama", "GPT2"])
+def test_other_architectures_answer_exactly(lm, kind):
+    """Rotary or learned positions, whatever the padding in the batch."""
+    import transformers
+
+    sizes = {"vocab_size": len(lm.tokenizer), "num_hidden_layers": 2, "num_attention_heads": 4}
+    limits = {"hidden_size": 32, "intermediate_size": 64, "max_position_embeddings": lm.context}
+    config = getattr(transformers, f"{kind}Config")(**sizes, **limits)
+    with seeded(1):
+        module = transformers.AutoModelForCausalLM.from_config(config).eval()
+    other = LanguageModel(module, lm.tokenizer, lm.device, lm.dtype, lm.context, kind)
+    for answer in TransformersBackend(other).generate(requests()):
+        assert torch.tensor(answer.logprobs) == pytest.approx(logprobs_in_full(other, answer, 1.0), abs=1e-4)

@@ -142,6 +142,13 @@ def test_what_cannot_be_learned_from_is_refused(lm):
         warm_up(lm, examples(), WarmUpSettings(steps=1, full=False))
 
 
+def test_weights_in_float16_are_not_trained(tiny_folder):
+    """An update is smaller than the distance to the next number."""
+    half = LanguageModel.load(tiny_folder, device="cpu", dtype="float16")
+    with pytest.raises(UsageError, match="float16"):
+        warm_up(half, examples(), WarmUpSettings(steps=1))
+
+
 @pytest.mark.parametrize(
     "wrong", [{"steps": 0}, {"batch": 0}, {"learning_rate": 0.0}, {"gradient_clipping": -1.0}]
 )
