@@ -135,5 +135,5 @@ def _tempered(
 def _entropy(logprobs: torch.Tensor) -> torch.Tensor:
     """Return −Σ p log p of each row of (N, V), a few rows at a time."""
     at_once = max(1, ENTROPY_AT_ONCE // logprobs.shape[1])
-    parts = [torch.special.entr(part.exp()).sum(-1) for part in logprobs.split(at_once)]
+    parts = [torch.special.entr(part.exp()).sum(-1) for part in torch.split(logprobs, at_once)]
     return torch.cat(parts)

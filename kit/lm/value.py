@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -36,7 +36,8 @@ class ValueModel:
     def __init__(self, lm: LanguageModel, lora: LoraSettings, *, seed: int = 0, name: str = CRITIC) -> None:
         lm.adapt(lora, name=name, seed=seed)
         self._lm, self.name, self._open = lm, name, 0
-        hidden = int(lm.module.config.hidden_size)
+        config: Any = lm.module.config
+        hidden = int(config.hidden_size)
         with seeded(seed), torch.no_grad():
             self.head = torch.nn.Linear(hidden, 1, dtype=torch.float32)
             self.head.weight.normal_(0.0, 1.0 / (hidden + 1))

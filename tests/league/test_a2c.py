@@ -6,11 +6,16 @@ import pytest
 import torch
 
 from kit.errors import UsageError
+from kit.league.gae import normalised
 from kit.league.learners import A2C, LearnerSettings
 from kit.league.learners.a2c import own_turns
+<<<<<<< HEAD
+=======
+from kit.league.learners.policy_gradient import PolicyGradient
+>>>>>>> 82989907fa6c18de2af9ecae737642770b96dca4
 from kit.lm.lora import LoraSettings
 from tests.league.batches import a_step, episodes
-from tests.lm.small import gradients, small_lm
+from tests.lm.small import gradients, small_lm, speak_up
 
 SETTINGS = LearnerSettings(mini_batch_size=3, learning_rate=0.01, max_generation_len=16)
 
@@ -73,6 +78,22 @@ def test_the_value_loss_is_half_the_mean_square():
     assert metrics["value_loss"] == pytest.approx(0.5 * sum(errors) / len(errors), rel=1e-4)
     assert metrics["mean_value"] == pytest.approx(sum(judged.values) / len(errors), rel=1e-5)
     assert metrics["mean_return"] == pytest.approx(sum(judged.returns) / len(errors))
+
+
+def test_each_loss_has_its_own_adapter():
+    """The value's gradient is in the critic's adapter and its head, the policy's is what it is without a critic."""
+    learner, batch = a_learner(), episodes()
+    speak_up(learner.lm, "critic", 5)
+    judged = learner._judge(batch)
+    with learner.lm.using("policy"):
+        learner._update(batch)
+    found = gradients(learner.lm, "policy")
+    assert all(one.grad.any() for one in learner.critic.parameters().values())
+    learner.optimizers["policy"].clear()
+    with learner.lm.using("policy"):
+        gradient = PolicyGradient(SETTINGS)
+        gradient.accumulate(learner.lm, judged.steps, normalised(judged.advantages), learner.backward)
+    assert all(torch.equal(one, other) for one, other in zip(found, gradients(learner.lm), strict=True))
 
 
 def test_the_critic_learns_the_outcomes():

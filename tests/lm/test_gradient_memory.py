@@ -110,6 +110,7 @@ def test_everything_is_as_it_was_afterwards(way):
     with pytest.raises(KeyError), GradientMemory(*way).training(lm.module):
         raise KeyError
     assert picture(lm.module) == before
+    assert not any(part.training for part in lm.module.modules())
 
 
 def test_layers_that_were_computed_again_before_still_are():

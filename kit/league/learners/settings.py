@@ -17,7 +17,7 @@ class LearnerSettings:
     """How a learner learns; only ``mini_batch_size`` and the two switches change nothing but time and memory.
 
     Attributes:
-        batch_size: steps (episodes, for a learner of episodes) of one update.
+        batch_size: steps of one update; a learner of episodes gets whole ones, so many steps or just more.
         mini_batch_size: steps that pass through the model together.
         learning_rate: of AdamW.
         gradient_clipping: largest norm of all gradients together.
