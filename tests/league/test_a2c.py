@@ -9,10 +9,7 @@ from kit.errors import UsageError
 from kit.league.gae import normalised
 from kit.league.learners import A2C, LearnerSettings
 from kit.league.learners.a2c import own_turns
-<<<<<<< HEAD
-=======
 from kit.league.learners.policy_gradient import PolicyGradient
->>>>>>> 82989907fa6c18de2af9ecae737642770b96dca4
 from kit.lm.lora import LoraSettings
 from tests.league.batches import a_step, episodes
 from tests.lm.small import gradients, small_lm, speak_up
