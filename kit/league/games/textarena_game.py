@@ -101,7 +101,7 @@ class TextArenaGame:
         if not self._over:
             return (0.0,) * self.num_players
         given = self._environment.state.rewards
-        found = [(given or {}).get(pid) for pid in range(self.num_players)]
+        found: list[Any] = [(given or {}).get(pid) for pid in range(self.num_players)]
         if not all(isinstance(reward, Real) for reward in found):
             raise GameError(f"{self.env_id} is over, and these are its rewards: {given!r}.")
         return tuple(float(reward) for reward in found)
