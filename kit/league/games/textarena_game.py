@@ -16,6 +16,7 @@ What it makes of TextArena, the same for every game:
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 from kit.errors import GameError, UsageError
@@ -100,9 +101,10 @@ class TextArenaGame:
         if not self._over:
             return (0.0,) * self.num_players
         given = self._environment.state.rewards
-        if given is None or any(pid not in given for pid in range(self.num_players)):
-            raise GameError(f"{self.env_id} is over and gave these rewards: {given!r}.")
-        return tuple(float(given[pid]) for pid in range(self.num_players))
+        found: list[Any] = [(given or {}).get(pid) for pid in range(self.num_players)]
+        if not all(isinstance(reward, Real) for reward in found):
+            raise GameError(f"{self.env_id} is over, and these are its rewards: {given!r}.")
+        return tuple(float(reward) for reward in found)
 
     def _begun(self, seed: int) -> Any:
         environment = bare_environment(self.library_id)

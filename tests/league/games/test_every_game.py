@@ -1,6 +1,9 @@
 """What holds of every game, ours and TextArena's: it ends, is fair, repeats itself, and leaves the process alone."""
 
+import os
 import random
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -178,3 +181,29 @@ def test_the_compact_form_says_what_is_legal(env_id):
             legal.setdefault((view.player, view.compact), set()).add(view.legal)
             assert len(view.compact) <= len(view.state)
     assert all(len(each) == 1 for each in legal.values())
+
+
+IN_ANOTHER_PROCESS = """
+import sys
+from hashlib import sha256
+from kit.league.games.registry import make_game
+from tests.league.games.playing import played_by_chance
+print(sha256(repr([played_by_chance(make_game(env_id), 8) for env_id in sys.argv[1:]]).encode()).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_games_are_the_same_in_every_process(repository):
+    """A run that is resumed replays its games in a process whose strings hash otherwise."""
+    digests = set()
+    for hash_seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", IN_ANOTHER_PROCESS, *IDS],
+            cwd=repository,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        digests.add(done.stdout)
+    assert len(digests) == 1

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from kit.errors import MissingDependencyError, UnknownNameError, UsageError
+from kit.errors import GameError, MissingDependencyError, UnknownNameError, UsageError
 from kit.league.games import textarena_library
 from kit.league.games.registry import make_game
 from kit.league.games.textarena_library import textarena
@@ -189,6 +189,15 @@ def test_without_textarena_our_own_game_is_still_there(monkeypatch):
             make_game("TicTacToe-v0")
     finally:
         textarena_library.textarena.cache_clear()
+
+
+def test_rewards_that_are_none_are_a_broken_game():
+    """TextArena's countdown, of an illegal move, gives its reason where the reward belongs."""
+    game = make_game("Countdown-v0", 1)
+    game.reset(0)
+    assert not game.step("nonsense").legal
+    with pytest.raises(GameError, match=r"Countdown-v0 is over, and these are its rewards: .*Invalid"):
+        game.rewards()
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="its code can be read from Python 3.12 on")
