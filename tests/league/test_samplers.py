@@ -283,9 +283,10 @@ def test_prioritised_state_comes_back():
     assert [other.sample_opponent(n) for n in range(50)] == [sampler.sample_opponent(n) for n in range(50)]
 
 
-def test_the_pool_can_be_restored_before_the_registry():
+@pytest.mark.parametrize("checkpoints", [2, 7, 12, 30])
+def test_the_pool_can_be_restored_before_the_registry(checkpoints):
     """A pool that is looked at while the registry is still empty takes nobody in twice afterwards."""
-    registry, young = registry_of(30), registry_of(1)
+    registry, young = registry_of(checkpoints), registry_of(1)
     sampler, other = PrioritisedModelSampler(registry, most=6), PrioritisedModelSampler(young, most=6)
     other.load_state_dict(through_a_checkpoint(sampler.state_dict()))
     assert other.needs() == sampler.needs()
