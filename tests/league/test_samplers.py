@@ -283,6 +283,17 @@ def test_prioritised_state_comes_back():
     assert [other.sample_opponent(n) for n in range(50)] == [sampler.sample_opponent(n) for n in range(50)]
 
 
+@pytest.mark.parametrize("checkpoints", [2, 7, 12, 30])
+def test_the_pool_can_be_restored_before_the_registry(checkpoints):
+    """A pool that is looked at while the registry is still empty takes nobody in twice afterwards."""
+    registry, young = registry_of(checkpoints), registry_of(1)
+    sampler, other = PrioritisedModelSampler(registry, most=6), PrioritisedModelSampler(young, most=6)
+    other.load_state_dict(through_a_checkpoint(sampler.state_dict()))
+    assert other.needs() == sampler.needs()
+    young.load_state_dict(through_a_checkpoint(registry.state_dict()))
+    assert other.needs() == sampler.needs()
+
+
 def test_games_against_who_has_left_are_not_kept():
     """A game in flight may end against a checkpoint that the pool has dropped."""
     registry = registry_of(30)
