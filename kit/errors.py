@@ -5,12 +5,15 @@
     │   ├── UnknownNameError     exit 2   no notebook, parameter, scenario … of that name
     │   ├── ConfigMismatchError  exit 2   the run folder holds a run with other settings
     │   ├── RunLockedError       exit 2   another process has this run folder open
-    │   └── UntrustedError       exit 2   a checkpoint from elsewhere holds pickled state, which is code
+    │   ├── UntrustedError       exit 2   a checkpoint from elsewhere holds pickled state, which is code
+    │   └── ContextLengthError   exit 2   a prompt and its answer do not fit into the model's context
     ├── MissingDependencyError   exit 2   an optional library is not installed
     ├── IntegrityError           exit 5   a checksum, a size or a manifest does not match
     ├── StorageError             exit 1   the disk is full, read-only or failing
     ├── NotebookError            exit 1   a cell failed, was skipped, or the kernel died
     ├── PreflightError           exit 1   a check on the way into a run failed
+    ├── DivergenceError          exit 1   a loss or a gradient is not a finite number
+    ├── GameError                exit 1   a game broke: its environment threw, or an opponent gave no answer
     └── RemoteError              exit 1   Kaggle refused, failed, answered nonsense, or cannot be reached
         ├── CredentialsError     exit 2   no credentials, wrong ones, or expired ones
         ├── QuotaError           exit 3   the weekly quota does not hold what is asked for
@@ -101,8 +104,20 @@ class NotebookError(KitError):
     """A notebook did not run to its end: a cell raised, was skipped, or the kernel died."""
 
 
+class ContextLengthError(UsageError):
+    """A prompt and the longest answer to it do not fit into the model's context."""
+
+
 class PreflightError(KitError):
     """A run was not begun: a check on the way into it failed; the message names it and says what to do."""
+
+
+class DivergenceError(KitError):
+    """A loss or a gradient is not a finite number: training on would destroy the weights. Names the batch."""
+
+
+class GameError(KitError):
+    """A game broke: its environment threw, or an opponent gave no answer. The league records it and plays on."""
 
 
 class RemoteError(KitError):

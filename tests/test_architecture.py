@@ -136,7 +136,7 @@ def test_importing_the_kit_is_light():
         assert done.stdout.strip() == "[]", statement
 
 
-@pytest.mark.parametrize("name", ["kit", "kit.sb3", "kit.notebooks", "kit.report"])
+@pytest.mark.parametrize("name", ["kit", "kit.sb3", "kit.league", "kit.notebooks", "kit.report"])
 def test_every_public_name_is_there(name):
     """What __all__ promises can be imported, is listed once, and has a docstring."""
     module = importlib.import_module(name)

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.errors import StorageError, UsageError
+from kit.harness.atomic import is_temporary
 from kit.harness.platform import DRIVE
 
 BEFORE_A_RUN = frozenset(
-    {".kit", "checkpoints", "figures", "logs", "executed.ipynb", "executed.partial.ipynb"}
+    {".kit", "checkpoints", "figures", "logs", "model", "executed.ipynb", "executed.partial.ipynb"}
 )
 """What may lie in a folder whose session ended before run.json was written."""
 OWN = (
-    *("checkpoints", "best", "figures", "logs", "tensorboard"),
+    *("checkpoints", "adapters", "model", "best", "figures", "logs", "tensorboard"),
     *("metrics.csv", "timing.csv", "timing.json", "sessions.json", "results.json", "report.html"),
     *("executed.ipynb", "executed.partial.ipynb", "artifacts.zip", "artifacts.zip.sha256", "summary.json"),
     "run.json",
@@ -45,6 +46,16 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """Layer 1: what the run resumes from."""
         return self.root / "checkpoints"
+
+    @property
+    def adapters(self) -> Path:
+        """Policies that a checkpoint counts on, by learner update, where the workload learns adapters."""
+        return self.root / "adapters"
+
+    @property
+    def model(self) -> Path:
+        """The model that the run made for itself and learns on, where it made one."""
+        return self.root / "model"
 
     @property
     def best(self) -> Path:
@@ -206,7 +217,8 @@ class RunFolder:
         """
         if self.holds_a_run() or not self.root.is_dir():
             return
-        foreign = sorted(path.name for path in self.root.iterdir() if path.name not in BEFORE_A_RUN)
+        there = (path.name for path in self.root.iterdir())
+        foreign = sorted(name for name in there if name not in BEFORE_A_RUN and not is_temporary(name))
         if foreign:
             shown = ", ".join(foreign[:5]) + (" …" if len(foreign) > 5 else "")
             raise UsageError(

@@ -1,0 +1,118 @@
+"""A tiny player: a model made here that knows the form of answers, and plays every legal action alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from kit.errors import UsageError
+from kit.harness.store import committed_directory
+from kit.league.draws import draw_one
+from kit.league.env_specs import EvalEnvSpec, TrainEnvSpec
+from kit.league.games.registry import make_game
+from kit.league.prompt_templates import find_template
+from kit.league.seeds import derived_seed
+from kit.lm.devices import one_thread
+from kit.lm.generation import Prompt
+from kit.lm.language_model import LanguageModel
+from kit.lm.tiny import TinySettings, make_tiny
+from kit.lm.warm_up import WarmUpSettings, warm_up
+
+MADE = "made.json"
+MOST_MOVES = 500
+
+
+@dataclass(frozen=True)
+class PlayerRecipe:
+    """How a tiny player is made.
+
+    Attributes:
+        games: random legal games of each kind that it learns the form from.
+        steps: of the warm-up.
+        batch: moves in each.
+        learning_rate: of the warm-up.
+        seed: of games, weights and order.
+        shape: of the model.
+    """
+
+    games: int = 400
+    steps: int = 200
+    batch: int = 64
+    learning_rate: float = 2e-3
+    seed: int = 0
+    shape: TinySettings = field(default_factory=TinySettings)
+
+    def __post_init__(self) -> None:
+        if self.games < 1:
+            raise UsageError(f"games must be at least 1, not {self.games}.")
+
+
+def random_moves(
+    specs: Sequence[TrainEnvSpec | EvalEnvSpec], games: int, seed: int
+) -> list[tuple[Prompt, str]]:
+    """Return every move of random legal games: what was asked, and the shortest answer that makes the move.
+
+    All legal actions are equally likely: nothing of how to play well is in them.
+
+    Raises:
+        UsageError: a game does not tell what is legal.
+    """
+    found = []
+    kinds = dict.fromkeys((spec.env_id, spec.num_players, spec.prompt_template) for spec in specs)
+    for env_id, players, name in kinds:
+        template = find_template(name)
+        for number in range(games):
+            game = make_game(env_id, players)
+            game.reset(derived_seed(seed, env_id, number))
+            for move in range(MOST_MOVES):
+                if game.over:
+                    break
+                view = game.view()
+                if not view.legal:
+                    raise UsageError(f"{env_id} does not tell what is legal: nobody can play it at random.")
+                action = draw_one(view.legal, seed, env_id, number, move)
+                found.append((template.prompt(view), template.answer(action)))
+                game.step(action)
+    return found
+
+
+def tiny_player(
+    folder: Path, specs: Sequence[TrainEnvSpec | EvalEnvSpec], recipe: PlayerRecipe | None = None
+) -> Path:
+    """Make a model that plays these games at random, by their rules; return its folder.
+
+    One that was made there by the same recipe is left as it is. The folder appears whole or not at all.
+
+    Raises:
+        UsageError: a game does not tell what is legal, or a template's stop text is no token of such a model.
+    """
+    recipe = recipe or PlayerRecipe()
+    made = {"recipe": asdict(recipe), "games": [asdict(spec) for spec in specs]}
+    wanted = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
+    if (folder / MADE).is_file() and json.loads((folder / MADE).read_text())["sha256"] == wanted:
+        return folder
+    examples = random_moves(specs, recipe.games, derived_seed(recipe.seed, "warm-up"))
+    [stop] = {find_template(spec.prompt_template).stop[0] for spec in specs}
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="tiny-") as raw, committed_directory(folder) as temporary:
+        lm = LanguageModel.load(make_tiny(examples, Path(raw) / "model", recipe.shape), device="cpu")
+        how = WarmUpSettings(
+            steps=recipe.steps,
+            batch=recipe.batch,
+            learning_rate=recipe.learning_rate,
+            seed=derived_seed(recipe.seed, "order"),
+            stop=stop,
+        )
+        with one_thread(lm.device):
+            losses = warm_up(lm, examples, how)
+        module: Any = lm.module
+        module.save_pretrained(temporary)
+        lm.tokenizer.save_pretrained(temporary)
+        facts = {"sha256": wanted, "loss": losses[-1], "moves": len(examples), **made}
+        (temporary / MADE).write_text(json.dumps(facts, indent=2) + "\n")
+    return folder

@@ -1,0 +1,1 @@
+"""Language models, tiny to large: load, generate, score, adapt; it knows no games."""

@@ -1,0 +1,74 @@
+"""The tiny player: it knows the rules and nothing of how to play, and the same recipe makes the same one."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from kit.errors import UsageError
+from kit.league.action_probabilities import action_probabilities
+from kit.league.env_specs import TrainEnvSpec
+from kit.league.exploitability import exploitability
+from kit.league.games.registry import make_game
+from kit.league.kuhn_monitor import KuhnMonitor
+from kit.league.player_recipe import PlayerRecipe, random_moves, tiny_player
+from kit.league.prompt_templates import find_template
+from kit.lm.language_model import LanguageModel
+from kit.lm.lora import LoraSettings
+from tests.league.small_player import KUHN, RECIPE, small_player
+
+
+def test_random_games_are_legal_and_the_same_again():
+    """Every answer is an action that was legal there; games come from the seed; both actions occur everywhere."""
+    moves = random_moves([KUHN, KUHN], 40, 3)
+    assert moves == random_moves([KUHN], 40, 3)
+    seen = {}
+    for prompt, answer in moves:
+        state = prompt.rest.split("\n")[0]
+        history = state.partition("|")[2].split()
+        assert answer in (("call", "fold") if "bet" in history else ("check", "bet"))
+        seen.setdefault(state, set()).add(answer)
+    assert len(seen) == 12
+    assert all(len(answers) == 2 for answers in seen.values())
+
+
+def test_the_same_recipe_makes_the_same_player_and_makes_it_once(tmp_path):
+    """Weights and tokenizer to the byte; what lies there is left alone, unless it is of another recipe."""
+    short = replace(RECIPE, games=10, steps=2)
+    one, other = (tiny_player(tmp_path / name, [KUHN], short) for name in ("one", "other"))
+    files = sorted(path.name for path in one.iterdir())
+    assert {"config.json", "model.safetensors", "tokenizer.json", "made.json"} <= set(files)
+    for name in files:
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    marks = {path: path.stat().st_mtime_ns for path in one.iterdir()}
+    tiny_player(one, [KUHN], short)
+    assert {path: path.stat().st_mtime_ns for path in one.iterdir()} == marks
+    tiny_player(one, [KUHN], replace(short, seed=1))
+    assert json.loads((one / "made.json").read_text())["recipe"]["seed"] == 1
+    assert (one / "model.safetensors").read_bytes() != (other / "model.safetensors").read_bytes()
+
+
+def test_it_knows_the_rules_and_not_how_to_play():
+    """Nearly all it says is legal, and its play is about as good as chance: exploitability near 11/24."""
+    lm = LanguageModel.load(small_player())
+    game = make_game("Kuhn-v0")
+    game.reset(0)
+    [chances] = action_probabilities(lm, find_template("compact"), [game.view()])
+    assert set(chances) == {"check", "bet"}
+    assert 0.9 < sum(chances.values()) <= 1.0 + 1e-6
+    lm.adapt(LoraSettings(rank=2), "policy")
+    monitor = KuhnMonitor(lm, find_template("compact"))
+    assert len(monitor.policies) == 1
+    assert exploitability(monitor.policies[0]) == pytest.approx(11 / 24, abs=0.12)
+    seen = monitor.look()
+    assert seen["eval_exploitability"] == pytest.approx(seen["eval_exploitability_of_average"])
+    assert len(monitor.policies) == 2
+
+
+def test_what_cannot_be_played_at_random_is_refused(tmp_path):
+    """A template whose stop is no token of such a model; a recipe without games."""
+    with pytest.raises(UsageError, match="games must be at least 1"):
+        PlayerRecipe(games=0)
+    with pytest.raises(UsageError, match="lets a model think"):
+        action_probabilities(LanguageModel.load(small_player()), find_template("qwen3-zs"), [])
+    assert TrainEnvSpec("Kuhn-v0", 2, 2, "qwen3-zs")

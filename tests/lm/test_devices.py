@@ -1,0 +1,59 @@
+"""Device, number format, threads, and seeds that leave the global generator alone."""
+
+import pytest
+import torch
+
+from kit.errors import UnknownNameError, UsageError
+from kit.lm.devices import one_thread, pick_device, pick_dtype, seeded
+
+
+def test_a_cpu_computes_in_float32():
+    """Half precision is slow there; what is asked for is taken."""
+    assert pick_dtype(torch.device("cpu")) == torch.float32
+    assert pick_dtype(torch.device("cpu"), "bfloat16") == torch.bfloat16
+    assert pick_dtype(torch.device("cpu"), torch.float64) == torch.float64
+
+
+@pytest.mark.parametrize(("capability", "dtype"), [((7, 5), torch.float16), ((8, 0), torch.bfloat16)])
+def test_a_gpu_computes_in_what_it_knows(monkeypatch, capability, dtype):
+    """A T4 only emulates bfloat16; from sm80 on it is native."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert pick_dtype(torch.device("cuda")) == dtype
+
+
+@pytest.mark.parametrize("wanted", ["gpu", "cuda:97"])
+def test_a_device_that_is_not_there_is_named(wanted):
+    """The message has the wish, the nearest field the way out."""
+    with pytest.raises(UsageError, match=wanted) as caught:
+        pick_device(wanted)
+    assert caught.value.nearest == "cpu"
+
+
+def test_an_unknown_dtype_names_the_nearest():
+    """float16 and float32 are near misses of each other."""
+    with pytest.raises(UnknownNameError) as caught:
+        pick_dtype(torch.device("cpu"), "flaot16")
+    assert caught.value.nearest == "float16"
+
+
+def test_decoding_has_one_thread_and_gives_the_others_back():
+    """Whatever torch was told before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with one_thread(torch.device("cpu")):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_seeded_draws_leave_the_global_generator_alone():
+    """The same seed draws the same numbers, and outside nothing has been drawn."""
+    state = torch.random.get_rng_state()
+    drawn = []
+    for _ in range(2):
+        with seeded(5):
+            drawn.append(torch.rand(3))
+    assert torch.equal(*drawn)
+    assert torch.equal(torch.random.get_rng_state(), state)
