@@ -20,6 +20,7 @@ from pathlib import Path
 
 from kit.errors import MissingDependencyError, UsageError
 from kit.remote.backoff import PassingError
+from kit.remote.client_start import end, start
 from kit.remote.scrub import Scrubber
 
 PR_SET_PDEATHSIG = 1
@@ -71,21 +72,23 @@ class KaggleProcess:
             PassingError: it took longer than ``timeout_s``; what it did until then is not known.
         """
         with tempfile.TemporaryDirectory(prefix="kit-kaggle-") as folder:
+            process = start(
+                [*self._words, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=folder,
+                env=self._environment(folder),
+                preexec_fn=_die_with_parent,
+            )
             try:
-                done = subprocess.run(
-                    [*self._words, *arguments],
-                    stdin=subprocess.DEVNULL,
-                    capture_output=True,
-                    cwd=folder,
-                    env=self._environment(folder),
-                    timeout=timeout_s,
-                    check=False,
-                    preexec_fn=_die_with_parent,
-                )
+                said, complained = process.communicate(timeout=timeout_s)
             except subprocess.TimeoutExpired:
                 raise PassingError(f"No answer from Kaggle in {timeout_s:.0f} s.", sure=False) from None
-        out = [line for line in self._read(done.stdout).splitlines(True) if not line.startswith(NOISE)]
-        return CliReply(done.returncode, "".join(out), self._read(done.stderr))
+            finally:
+                end(process)
+        out = [line for line in self._read(said).splitlines(True) if not line.startswith(NOISE)]
+        return CliReply(process.returncode, "".join(out), self._read(complained))
 
     def lines(self, *arguments: str, silent_s: float = SILENT_S) -> Iterator[str]:
         """Run it and yield the lines of its stdout as they come.
@@ -94,7 +97,7 @@ class KaggleProcess:
         """
         with (
             tempfile.TemporaryDirectory(prefix="kit-kaggle-") as folder,
-            subprocess.Popen(
+            start(
                 [*self._words, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
