@@ -35,6 +35,7 @@ from kit.league.reward_transforms import (
     PenaltyForInvalidMove,
     RewardForFormat,
     RoleAdvantageByEnvFormatter,
+    StepRewardTransform,
 )
 from kit.league.samplers import ENV_SAMPLERS, MODEL_SAMPLERS
 from kit.league.samplers.pool import CHECKPOINTS
@@ -148,17 +149,28 @@ class Assembly:
         return GameScheduler(derived_seed(settings.seed, "games"), env_sampler, sampler, registry)
 
     def _buffer(self) -> StepBuffer | EpisodeBuffer:
+        """Return the buffer of the learner's kind, with the transforms that were given, or those that suit it.
+
+        A learner of episodes sums rewards along them: what every step of a good game would get, a bonus or a share of a
+        mean taken off, would count once a step, and losing slowly would pay. So a well-formed legal step brings 0 there,
+        with the same distance to one that is not, and a batch is left as it is.
+        """
         settings, transforms = self.settings, self.settings.transforms
-        kind = EpisodeBuffer if self.learner.batch_of == EPISODES else StepBuffer
+        episodes = self.learner.batch_of == EPISODES
+        kind = EpisodeBuffer if episodes else StepBuffer
+        steps: list[StepRewardTransform] = (
+            [RewardForFormat(0.0, -1.5), PenaltyForInvalidMove(0.0, -2.0)]
+            if episodes
+            else [RewardForFormat(1.5), PenaltyForInvalidMove(1.0, -1.0)]
+        )
         return kind(
             settings.capacity,
             seed=derived_seed(settings.seed, "buffer"),
             final_reward_transformation=transforms.final
             or ComposeFinalRewardTransforms([RoleAdvantageByEnvFormatter()]),
-            step_reward_transformation=transforms.step
-            or ComposeStepRewardTransforms([RewardForFormat(1.5), PenaltyForInvalidMove(1.0, -1.0)]),
+            step_reward_transformation=transforms.step or ComposeStepRewardTransforms(steps),
             sampling_reward_transformation=transforms.sampling
-            or ComposeSamplingRewardTransforms([NormalizeRewardsByEnv(True)]),
+            or ComposeSamplingRewardTransforms([] if episodes else [NormalizeRewardsByEnv(True)]),
         )
 
     def _pool(self, root: Path) -> GamePool:

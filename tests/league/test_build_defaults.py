@@ -1,0 +1,30 @@
+"""What build() makes of what it was not told, and what it refuses of what it was told."""
+
+from kit.league.runtime import build
+from tests.league.made_records import made_record, made_spec
+from tests.league.small_player import small_settings
+
+
+def test_losing_slowly_earns_nothing_by_default():
+    """A2C sums rewards along an episode: a loss in two moves and one in nine come to the same, form and all."""
+    buffer = build(**small_settings(algorithm="a2c", batch_size=32)).parts.buffer
+    for number, steps in enumerate((2, 9, 2, 9)):
+        buffer.final.transforms[0].averages.clear()  # what a seat got before is not what is asked here
+        buffer.add(made_record(made_spec(number), [-1.0, 1.0], steps=steps))
+    episodes = buffer.sample(22)
+    assert sorted(len(one) for one in episodes) == [2, 2, 9, 9]
+    assert [sum(step.reward for step in one) for one in episodes] == [-1.0] * 4
+
+
+def test_a_bad_step_costs_an_episode_what_it_costs_a_step():
+    """Form and legality are as far apart for either kind of learner: 1.5 and 2."""
+    gaps = []
+    for algorithm in ("reinforce", "a2c"):
+        shape = build(**small_settings(algorithm=algorithm)).parts.buffer.step
+        games = [
+            made_record(made_spec(), [0.0, 0.0], steps=1, format_ok=form, legal=legal).trajectories[0]
+            for form, legal in ((True, True), (False, True), (True, False))
+        ]
+        good, formless, illegal = (shape(one, 0, 0.0) for one in games)
+        gaps.append((good - formless, good - illegal))
+    assert gaps == [(1.5, 2.0)] * 2
