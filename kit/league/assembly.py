@@ -46,6 +46,8 @@ from kit.lm.backend import Backend
 from kit.lm.language_model import LanguageModel
 from kit.lm.transformers_backend import TransformersBackend
 
+EVAL_WORKERS = 16
+"""Games of an evaluation in flight, where nobody says how many."""
 BASE = "base"
 """The model as it was loaded, as the registry calls it."""
 
@@ -77,7 +79,7 @@ class Assembly:
         self.scheduler = self._scheduler()
         self.buffer = self._buffer()
 
-    def league(self, root: Path, workers: Workers, eval_workers: int = 16) -> League:
+    def league(self, root: Path, workers: Workers, eval_workers: int = EVAL_WORKERS) -> League:
         """Return the league, with its adapters below ``root``."""
         pool = self._pool(root.resolve())
         collector = Collector(self.scheduler, self.buffer, self.registry, self.tracker, pool)
@@ -93,7 +95,7 @@ class Assembly:
         )
         settings = self.settings
         how = LeagueSettings(
-            settings.batch_size, workers, settings.eval_every, settings.eval_games, max(1, eval_workers)
+            settings.batch_size, workers, settings.eval_every, settings.eval_games, eval_workers
         )
         league = League(parts, how, root)
         far = [name for name in settings.opponents if make_opponent(name).network]
@@ -152,8 +154,8 @@ class Assembly:
         """Return the buffer of the learner's kind, with the transforms that were given, or those that suit it.
 
         A learner of episodes sums rewards along them: what every step of a good game would get, a bonus or a share of a
-        mean taken off, would count once a step, and losing slowly would pay. So a well-formed legal step brings 0 there,
-        with the same distance to one that is not, and a batch is left as it is.
+        mean taken off, would count once a step, and losing slowly would pay. So a well-formed legal step brings 0
+        there, with the same distance to one that is not, and a batch is left as it is.
         """
         settings, transforms = self.settings, self.settings.transforms
         episodes = self.learner.batch_of == EPISODES

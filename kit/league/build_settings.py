@@ -38,7 +38,7 @@ _VLLM = (
 
 @dataclass(frozen=True)
 class Transforms:
-    """The three reward pipelines; None: those of Unstable Baselines' standard script, as far as they suit the learner."""
+    """The three reward pipelines; None: those of Unstable Baselines' script, where they suit the learner."""
 
     final: FinalRewardTransform | None = None
     step: StepRewardTransform | None = None
