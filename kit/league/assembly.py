@@ -69,6 +69,8 @@ class Assembly:
             make_game(spec.env_id, spec.num_players)
         for name in settings.opponents:
             make_opponent(name)
+        for name, spec in settings.encounters:
+            _ask_once(name, spec)
         self.lm = self._model()
         self.learner = self._learner(algorithm)
         self.tracker = Tracker(window=max(100, settings.eval_games))
@@ -199,6 +201,15 @@ class Assembly:
             for spec in self.settings.train_envs[:1]
             if _scored(spec)
         )
+
+
+def _ask_once(name: str, spec: TrainEnvSpec | EvalEnvSpec) -> None:
+    """Let an opponent without a network make a first move; raises UsageError where it cannot play that game."""
+    opponent = make_opponent(name)
+    if not opponent.network:
+        game = make_game(spec.env_id, spec.num_players)
+        game.reset(0)
+        opponent.act(game, 0)
 
 
 def _scored(spec: TrainEnvSpec) -> bool:

@@ -88,6 +88,11 @@ class BuildSettings:
             raise UsageError(
                 f"eval_games is {self.eval_games}, and eval_envs is empty: there is nothing to play."
             )
+        if self.eval_every and not self.eval_games:
+            raise UsageError(
+                f"eval_every is {self.eval_every}, and eval_games is 0: no evaluation would have a game. "
+                "Give eval_games, or eval_every=0 for games that measure beside the others."
+            )
         if self.batch_size < 1 or (self.buffer_size is not None and self.buffer_size < self.batch_size):
             raise UsageError(
                 f"batch_size must be at least 1, and buffer_size at least batch_size, not {self.batch_size} and "
@@ -141,12 +146,26 @@ class BuildSettings:
     @property
     def opponents(self) -> tuple[str, ...]:
         """Fixed opponents that can come up: those to learn from, where they are drawn, and those to be measured by."""
-        pooled = self.opponent_sampling_config.get("opponents", CHECKPOINTS) != CHECKPOINTS
-        drawn = self.opponent_sampling_strategy == "fixed" or (
-            self.opponent_sampling_strategy in POOLED and pooled
-        )
-        learnt = self.fixed_opponents if drawn else ()
+        learnt = self.fixed_opponents if self._draws_fixed or self._draws_all else ()
         return tuple(dict.fromkeys([*learnt, *(one.fixed_opponent for one in self.eval_envs)]))
+
+    @property
+    def encounters(self) -> tuple[tuple[str, TrainEnvSpec | EvalEnvSpec], ...]:
+        """Every fixed opponent with every game in which it can come up."""
+        drawn = self.opponents if self._draws_all else self.fixed_opponents if self._draws_fixed else ()
+        learnt = [(name, one) for one in self.train_envs if not one.mirror for name in drawn]
+        return (*learnt, *((one.fixed_opponent, one) for one in self.eval_envs))
+
+    @property
+    def _draws_fixed(self) -> bool:
+        """Whether ``fixed_opponents`` are drawn, and no others."""
+        return self.opponent_sampling_strategy == "fixed"
+
+    @property
+    def _draws_all(self) -> bool:
+        """Whether any fixed opponent that the registry holds may be drawn."""
+        pooled = self.opponent_sampling_config.get("opponents", CHECKPOINTS) != CHECKPOINTS
+        return self.opponent_sampling_strategy in POOLED and pooled
 
     def _vllm(self, name: str, default: Any) -> Any:
         value = (self.vllm_config or {}).get(name)

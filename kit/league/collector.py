@@ -89,13 +89,16 @@ class Collector:
                 )
 
     def evaluate(self, games: int, workers: int) -> list[GameRecord]:
-        """Play so many games that only measure, all to their end; training games stand still meanwhile."""
+        """Play so many games that only measure, all to their end; training games stand still meanwhile.
+
+        Games that measure and were begun before are played on beside them, but are no part of what is returned: theirs
+        is an earlier policy.
+        """
         found: list[GameRecord] = []
-        begun = 0
-        while begun < games or self.pool.in_flight(EVAL):
-            wanted = min(workers, self.pool.in_flight(EVAL) + games - begun)
-            begun += self._fill_eval(wanted)
-            found += self._round((EVAL,))
+        own: set[int] = set()
+        while len(found) < games:
+            own |= self._fill_eval(min(workers, self.pool.in_flight(EVAL) + games - len(own)))
+            found += [record for record in self._round((EVAL,)) if record.spec.number in own]
         return found
 
     def _fill_train(self) -> None:
@@ -109,12 +112,12 @@ class Collector:
         if specs:
             self.pool.start(specs)
 
-    def _fill_eval(self, wanted: int) -> int:
-        """Begin games that measure until so many are in flight; return how many were begun."""
+    def _fill_eval(self, wanted: int) -> set[int]:
+        """Begin games that measure until so many are in flight; return the numbers of those that were begun."""
         specs = [self._scheduler.next_eval() for _ in range(wanted - self.pool.in_flight(EVAL))]
         if specs:
             self.pool.start(specs)
-        return len(specs)
+        return {spec.number for spec in specs}
 
     def _round(self, kinds: Sequence[str]) -> list[GameRecord]:
         records = self.pool.round(kinds)

@@ -1,5 +1,9 @@
 """What build() makes of what it was not told, and what it refuses of what it was told."""
 
+import pytest
+
+from kit.errors import UsageError
+from kit.league.env_specs import EvalEnvSpec, TrainEnvSpec
 from kit.league.runtime import build
 from tests.league.made_records import made_record, made_spec
 from tests.league.small_player import small_settings
@@ -28,3 +32,40 @@ def test_a_bad_step_costs_an_episode_what_it_costs_a_step():
         good, formless, illegal = (shape(one, 0, 0.0) for one in games)
         gaps.append((good - formless, good - illegal))
     assert gaps == [(1.5, 2.0)] * 2
+
+
+def test_an_evaluation_without_games_is_refused():
+    """eval_every alone would never evaluate."""
+    with pytest.raises(UsageError, match="eval_every is 2, and eval_games is 0"):
+        build(**small_settings(eval_games=0))
+
+
+TAK, AGAINST_TAK = (
+    EvalEnvSpec("SimpleTak-v0-train", 2, "compact", "minimax"),
+    TrainEnvSpec("SimpleTak-v0-train", 2, 1, "compact"),
+)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"eval_envs": [TAK]},
+        {
+            "train_envs": [AGAINST_TAK],
+            "opponent_sampling_strategy": "fixed",
+            "fixed_opponents": ["random", "minimax"],
+        },
+        {
+            "train_envs": [AGAINST_TAK],
+            "opponent_sampling_strategy": "prioritised",
+            "opponent_sampling_config": {"opponents": "all"},
+            "eval_envs": [EvalEnvSpec("Kuhn-v0", 2, "compact", "minimax")],
+            "fixed_opponents": ["random"],
+        },
+    ],
+    ids=["measured by", "fixed", "everybody"],
+)
+def test_an_opponent_that_cannot_play_a_game_is_refused_before_it_meets_it(wrong):
+    """Whether it is measured by there or learnt from; it names both."""
+    with pytest.raises(UsageError, match=r"'minimax'.* SimpleTak-v0-train is too large"):
+        build(**small_settings(**wrong))

@@ -92,6 +92,17 @@ def test_an_evaluation_plays_exactly_its_games_and_leaves_the_others(tmp_path):
     assert parts.tracker.view()["counts"]["eval/games"] == 17
 
 
+def test_an_evaluation_counts_only_the_games_of_its_policy(tmp_path):
+    """Games that measured beside the others when the policy was an earlier one are played on, and are not in it."""
+    parts = parts_of(tmp_path, workers=Workers(8, 6), batch_size=20)
+    parts.collector.collect(20)
+    assert parts.collector.pool.in_flight(EVAL), "some are in flight"
+    parts.registry.add_checkpoint("policy-1", None, 1)
+    records = parts.collector.evaluate(12, 4)
+    assert len(records) == 12
+    assert all("policy-1" in {one.uid for one in record.spec.players} for record in records)
+
+
 def test_collecting_goes_on_in_mid_play(tmp_path):
     """From a checkpoint's files: the next batches, ratings and counts are those of a collector that was left alone."""
     one, other = parts_of(tmp_path), parts_of(tmp_path)
