@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_BARREN = 1_000
-"""Training games in a row without a step, after which none will come."""
+"""Training games in a row that did not fill the buffer further, after which none will."""
 
 
 @dataclass(frozen=True)
@@ -76,16 +76,18 @@ class Collector:
             GameError: too many games break.
             UsageError: the buffer can never hold a batch, or nothing comes into it.
         """
-        barren = 0
+        barren, most = 0, len(self._buffer)
         while not self._buffer.ready(batch_size):
             self._fill_train()
             self._fill_eval(self.workers.evaluate)
-            before = self._buffer.added
             ended = sum(record.spec.kind == TRAIN for record in self._round(KINDS))
-            barren = barren + ended if self._buffer.added == before else 0
+            barren = barren + ended if len(self._buffer) <= most else 0
+            most = max(most, len(self._buffer))
             if barren >= MOST_BARREN:
                 raise UsageError(
-                    f"{barren:,} training games in a row left nothing to learn from: the policy made no move in them."
+                    f"{barren:,} training games in a row left nothing to learn from: the buffer held {most} steps at "
+                    f"most, and a batch has {batch_size}. Either the policy made no move in them, or what comes in "
+                    "pushes out as much."
                 )
 
     def evaluate(self, games: int, workers: int) -> list[GameRecord]:
