@@ -152,7 +152,8 @@ def test_start_plays_under_a_session_stops_when_asked_and_goes_on(tmp_path):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     found = json.loads((tmp_path / "whole/results.json").read_text())
     assert found["updates"] == 4
-    assert set(found["exploitability"]) == {"eval_exploitability", "eval_exploitability_of_average"}
+    names = {"eval_exploitability", "eval_exploitability_of_average", "eval_illegal_mass"}
+    assert set(found["exploitability"]) == names
     assert build(**small_settings()).start(4, 10, out=tmp_path / "whole").wait()["status"] == "complete"
 
 
