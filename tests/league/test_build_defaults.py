@@ -2,11 +2,12 @@
 
 import pytest
 
-from kit.errors import UsageError
+from kit.errors import UnknownNameError, UsageError
+from kit.league.build_settings import BuildSettings
 from kit.league.env_specs import EvalEnvSpec, TrainEnvSpec
 from kit.league.runtime import build
 from tests.league.made_records import made_record, made_spec
-from tests.league.small_player import small_settings
+from tests.league.small_player import KUHN, small_settings
 
 
 def test_losing_slowly_earns_nothing_by_default():
@@ -69,3 +70,53 @@ def test_an_opponent_that_cannot_play_a_game_is_refused_before_it_meets_it(wrong
     """Whether it is measured by there or learnt from; it names both."""
     with pytest.raises(UsageError, match=r"'minimax'.* SimpleTak-v0-train is too large"):
         build(**small_settings(**wrong))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        *(({"vllm_config": {"temperature": bad}}, "temperature") for bad in (-1, float("nan"), "hot")),
+        *(({"vllm_config": {name: 0}}, name) for name in ("max_tokens", "max_parallel_seq", "max_loras")),
+        ({"vllm_config": {"max_tokens": 16.5}}, "max_tokens must be a whole number of at least 1, not 16.5"),
+        ({"batch_size": 16.5}, "batch_size"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": True}, "batch_size"),
+        ({"mini_batch_size": None}, "mini_batch_size"),
+        ({"buffer_size": 400.5}, "buffer_size"),
+        ({"max_train_len": 0}, "max_train_len"),
+        ({"eval_every": -1}, "eval_every"),
+        ({"eval_games": -1}, "eval_games"),
+        ({"seed": "x"}, "seed must be a whole number, not 'x'"),
+        ({"learning_rate": float("inf")}, "learning_rate"),
+        ({"gradient_clipping": "1"}, "gradient_clipping"),
+        ({"opponent_sampling_strategy": "fixed", "fixed_opponents": ()}, "fixed_opponents is empty"),
+    ],
+)
+def test_a_bad_value_is_named_before_a_model_is_loaded(wrong, said):
+    """Whatever would else come out wrong, or late, or never."""
+    with pytest.raises(UsageError, match=said):
+        BuildSettings("m", (KUHN,), **wrong)
+    BuildSettings("m", (KUHN,), seed=-3, vllm_config={"temperature": 0})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "nearest"),
+    [
+        ({"env_sampling_strategy": "weighted", "env_sampling_config": {"wieghts": [1]}}, "weights"),
+        ({"env_sampling_config": {"train_env_specs": []}}, None),
+        (
+            {"opponent_sampling_strategy": "lagged", "opponent_sampling_config": {"lag_rang": (1, 2)}},
+            "lag_range",
+        ),
+        (
+            {"opponent_sampling_strategy": "prioritised", "opponent_sampling_config": {"powr": 1}},
+            "power",
+        ),
+        ({"opponent_sampling_config": {"model_registry": None}}, None),
+    ],
+)
+def test_an_unknown_key_of_a_samplers_config_is_answered_by_the_nearest(wrong, nearest):
+    """What build() gives itself cannot be given either."""
+    with pytest.raises(UnknownNameError, match="sampling_config") as found:
+        BuildSettings("m", (KUHN,), **wrong)
+    assert found.value.nearest == nearest

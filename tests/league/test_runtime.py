@@ -76,7 +76,7 @@ def test_the_defaults_that_stand_in_for_none_are_those_of_the_document():
         ({"train_envs": [type(KUHN)("Kuhm-v0", 2, 2, "compact")]}, UnknownNameError, "Kuhn-v0"),
         ({"eval_envs": [type(MEASURED)("Kuhn-v0", 2, "compact", "rando")]}, UnknownNameError, "'random'"),
         ({"eval_envs": None}, UsageError, "eval_envs is empty"),
-        ({"buffer_size": 10}, UsageError, "buffer_size at least batch_size"),
+        ({"buffer_size": 10}, UsageError, "buffer_size must be at least batch_size"),
         ({"max_generation_len": 64}, ContextLengthError, "64 tokens leave no room"),
         ({"model_name": "/no/such/model"}, UsageError, "/no/such/model"),
         ({"algorithm_config": {"gama": 1.0}}, UnknownNameError, "gama"),
