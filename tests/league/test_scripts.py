@@ -67,6 +67,14 @@ def test_the_notebook_plays_learns_and_shows(tmp_path, settings):
     assert (out / "artifacts.zip").stat().st_size > 0
 
 
+def test_the_notebook_plays_without_evaluations(tmp_path, settings):
+    """None is none, the last one included; all else is there."""
+    out = tmp_path / "run"
+    code, summary, errors = call("run", out, *settings, "--set", "evaluations=0", notebook="self_play")
+    assert (code, summary["status"]) == (0, "complete"), errors
+    assert read(out, "results.json")["evaluation"]["games"] == 0
+
+
 def test_the_quick_test_foretells_the_run(tmp_path, settings):
     """Every phase of the plan is measured, and the checks on the way in pass."""
     code, summary, errors = call("quick-test", tmp_path / "quick", *settings, notebook="self_play")
