@@ -26,6 +26,23 @@ def action_probabilities(
 ) -> list[dict[str, float]]:
     """Return for each view the probability of each legal action; what is left to 1 goes to other answers.
 
+    Where all of them are next to nothing they underflow to 0: see ``action_log_probabilities``, whose arguments and
+    errors are the same.
+    """
+    found = action_log_probabilities(lm, template, views, adapter=adapter, temperature=temperature)
+    return [{action: math.exp(logprob) for action, logprob in one.items()} for one in found]
+
+
+def action_log_probabilities(
+    lm: LanguageModel,
+    template: PromptTemplate,
+    views: Sequence[View],
+    *,
+    adapter: str | None = None,
+    temperature: float = 1.0,
+) -> list[dict[str, float]]:
+    """Return for each view the logarithm of the probability of each legal action.
+
     An action's is that of its tokens, as the tokenizer writes them, and of the stop token behind them, at the
     ``temperature`` that games are played at. All views are scored together.
 
@@ -47,5 +64,5 @@ def action_probabilities(
         logprobs, _ = token_logprobs(lm, prompts, answers, temperature=temperature)
     found: list[dict[str, float]] = [{} for _ in views]
     for (place, action), total in zip(cases, logprobs.sum(1).tolist(), strict=True):
-        found[place][action] = math.exp(total)
+        found[place][action] = total
     return found

@@ -35,6 +35,7 @@ from kit.league.reward_transforms import (
     PenaltyForInvalidMove,
     RewardForFormat,
     RoleAdvantageByEnvFormatter,
+    StepRewardTransform,
 )
 from kit.league.samplers import ENV_SAMPLERS, MODEL_SAMPLERS
 from kit.league.samplers.pool import CHECKPOINTS
@@ -45,6 +46,8 @@ from kit.lm.backend import Backend
 from kit.lm.language_model import LanguageModel
 from kit.lm.transformers_backend import TransformersBackend
 
+EVAL_WORKERS = 16
+"""Games of an evaluation in flight, where nobody says how many."""
 BASE = "base"
 """The model as it was loaded, as the registry calls it."""
 
@@ -66,6 +69,8 @@ class Assembly:
             make_game(spec.env_id, spec.num_players)
         for name in settings.opponents:
             make_opponent(name)
+        for name, spec in settings.encounters:
+            _ask_once(name, spec)
         self.lm = self._model()
         self.learner = self._learner(algorithm)
         self.tracker = Tracker(window=max(100, settings.eval_games))
@@ -76,7 +81,7 @@ class Assembly:
         self.scheduler = self._scheduler()
         self.buffer = self._buffer()
 
-    def league(self, root: Path, workers: Workers, eval_workers: int = 16) -> League:
+    def league(self, root: Path, workers: Workers, eval_workers: int = EVAL_WORKERS) -> League:
         """Return the league, with its adapters below ``root``."""
         pool = self._pool(root.resolve())
         collector = Collector(self.scheduler, self.buffer, self.registry, self.tracker, pool)
@@ -92,7 +97,7 @@ class Assembly:
         )
         settings = self.settings
         how = LeagueSettings(
-            settings.batch_size, workers, settings.eval_every, settings.eval_games, max(1, eval_workers)
+            settings.batch_size, workers, settings.eval_every, settings.eval_games, eval_workers
         )
         league = League(parts, how, root)
         far = [name for name in settings.opponents if make_opponent(name).network]
@@ -148,17 +153,28 @@ class Assembly:
         return GameScheduler(derived_seed(settings.seed, "games"), env_sampler, sampler, registry)
 
     def _buffer(self) -> StepBuffer | EpisodeBuffer:
+        """Return the buffer of the learner's kind, with the transforms that were given, or those that suit it.
+
+        A learner of episodes sums rewards along them: what every step of a good game would get, a bonus or a share of a
+        mean taken off, would count once a step, and losing slowly would pay. So a well-formed legal step brings 0
+        there, with the same distance to one that is not, and a batch is left as it is.
+        """
         settings, transforms = self.settings, self.settings.transforms
-        kind = EpisodeBuffer if self.learner.batch_of == EPISODES else StepBuffer
+        episodes = self.learner.batch_of == EPISODES
+        kind = EpisodeBuffer if episodes else StepBuffer
+        steps: list[StepRewardTransform] = (
+            [RewardForFormat(0.0, -1.5), PenaltyForInvalidMove(0.0, -2.0)]
+            if episodes
+            else [RewardForFormat(1.5), PenaltyForInvalidMove(1.0, -1.0)]
+        )
         return kind(
             settings.capacity,
             seed=derived_seed(settings.seed, "buffer"),
             final_reward_transformation=transforms.final
             or ComposeFinalRewardTransforms([RoleAdvantageByEnvFormatter()]),
-            step_reward_transformation=transforms.step
-            or ComposeStepRewardTransforms([RewardForFormat(1.5), PenaltyForInvalidMove(1.0, -1.0)]),
+            step_reward_transformation=transforms.step or ComposeStepRewardTransforms(steps),
             sampling_reward_transformation=transforms.sampling
-            or ComposeSamplingRewardTransforms([NormalizeRewardsByEnv(True)]),
+            or ComposeSamplingRewardTransforms([] if episodes else [NormalizeRewardsByEnv(True)]),
         )
 
     def _pool(self, root: Path) -> GamePool:
@@ -185,6 +201,15 @@ class Assembly:
             for spec in self.settings.train_envs[:1]
             if _scored(spec)
         )
+
+
+def _ask_once(name: str, spec: TrainEnvSpec | EvalEnvSpec) -> None:
+    """Let an opponent without a network make a first move; raises UsageError where it cannot play that game."""
+    opponent = make_opponent(name)
+    if not opponent.network:
+        game = make_game(spec.env_id, spec.num_players)
+        game.reset(0)
+        opponent.act(game, 0)
 
 
 def _scored(spec: TrainEnvSpec) -> bool:

@@ -18,6 +18,9 @@ from kit.league.reward_transforms import (
 )
 from kit.league.trajectory import Step, Trajectory
 
+FIRST = 4
+"""Games in flight until one has ended; each that has ended allows as many more."""
+
 
 class BaseBuffer:
     """Steps to learn from, counted one by one whatever they are kept in; ``max_buffer_size`` is a number of steps.
@@ -26,8 +29,10 @@ class BaseBuffer:
     then; those of a batch when it is drawn. What a step is worth before its own transforms is the buffer's to say.
 
     Back-pressure: ``continue_collection`` says no as soon as what is held and what the games in flight will bring, at
-    the mean of the games so far, fills the buffer. What comes in nevertheless pushes out others at random, and is
-    counted in ``evicted``. A game that broke brings nothing, and is counted in ``broken``.
+    the mean of the games so far, fills the buffer. As nobody knows at first how long a game is, and those that end
+    first are the shortest, the number in flight also starts at ``FIRST`` and grows with the games that have ended. What
+    comes in nevertheless pushes out others at random, and is counted in ``evicted``. A game that broke brings nothing,
+    and is counted in ``broken``.
     """
 
     def __init__(
@@ -100,6 +105,8 @@ class BaseBuffer:
     def continue_collection(self, in_flight: int = 0) -> bool:
         """Say whether another game should begin while ``in_flight`` games of training are under way."""
         mean_steps = self.added / self.games if self.games else 1.0
+        if in_flight >= FIRST * (1 + self.games):
+            return False
         return len(self) + in_flight * mean_steps < self.max_buffer_size
 
     def _must_hold(self, batch_size: int) -> None:

@@ -11,6 +11,7 @@ from kit.errors import UnknownNameError, UsageError, choose
 from kit.league.env_specs import DEFAULT_OPPONENT, EvalEnvSpec, TrainEnvSpec
 from kit.league.samplers import ENV_SAMPLERS, MODEL_SAMPLERS
 from kit.league.samplers.pool import CHECKPOINTS
+from kit.league.setting_checks import number, option_names, whole_number
 
 if TYPE_CHECKING:
     from kit.league.reward_transforms import (
@@ -35,10 +36,20 @@ _VLLM = (
     "max_model_len",
 )
 
+_WHOLE: Mapping[str, int | None] = {
+    **dict.fromkeys(
+        ("batch_size", "mini_batch_size", "max_generation_len", "max_train_len", "buffer_size"), 1
+    ),
+    **dict.fromkeys(("eval_every", "eval_games"), 0),
+    "seed": None,
+}
+"""Whole numbers, and the least each may be."""
+_OPTIONAL = ("max_train_len", "buffer_size")
+
 
 @dataclass(frozen=True)
 class Transforms:
-    """The three reward pipelines; None: those of Unstable Baselines' standard script."""
+    """The three reward pipelines; None: those of Unstable Baselines' script, where they suit the learner."""
 
     final: FinalRewardTransform | None = None
     step: StepRewardTransform | None = None
@@ -80,6 +91,8 @@ class BuildSettings:
         choose("env_sampling_strategy", self.env_sampling_strategy, ENV_SAMPLERS)
         choose("opponent_sampling_strategy", self.opponent_sampling_strategy, MODEL_SAMPLERS)
         choose("backend", self.backend, dict.fromkeys(BACKENDS))
+        self._check_numbers()
+        self._check_options()
         _check_specs("train_envs", self.train_envs, TrainEnvSpec)
         _check_specs("eval_envs", self.eval_envs, EvalEnvSpec)
         if not self.train_envs:
@@ -88,12 +101,16 @@ class BuildSettings:
             raise UsageError(
                 f"eval_games is {self.eval_games}, and eval_envs is empty: there is nothing to play."
             )
-        if self.batch_size < 1 or (self.buffer_size is not None and self.buffer_size < self.batch_size):
+        if self.eval_every and not self.eval_games:
             raise UsageError(
-                f"batch_size must be at least 1, and buffer_size at least batch_size, not {self.batch_size} and "
-                f"{self.buffer_size}: a batch would never be there."
+                f"eval_every is {self.eval_every}, and eval_games is 0: no evaluation would have a game. "
+                "Give eval_games, or eval_every=0 for games that measure beside the others."
             )
-        self._check_vllm()
+        if self.buffer_size is not None and self.buffer_size < self.batch_size:
+            raise UsageError(
+                f"buffer_size must be at least batch_size, {self.batch_size}, not {self.buffer_size}: a batch would "
+                "never be there."
+            )
         self._warn()
 
     @property
@@ -141,16 +158,60 @@ class BuildSettings:
     @property
     def opponents(self) -> tuple[str, ...]:
         """Fixed opponents that can come up: those to learn from, where they are drawn, and those to be measured by."""
-        pooled = self.opponent_sampling_config.get("opponents", CHECKPOINTS) != CHECKPOINTS
-        drawn = self.opponent_sampling_strategy == "fixed" or (
-            self.opponent_sampling_strategy in POOLED and pooled
-        )
-        learnt = self.fixed_opponents if drawn else ()
+        learnt = self.fixed_opponents if self._draws_fixed or self._draws_all else ()
         return tuple(dict.fromkeys([*learnt, *(one.fixed_opponent for one in self.eval_envs)]))
+
+    @property
+    def encounters(self) -> tuple[tuple[str, TrainEnvSpec | EvalEnvSpec], ...]:
+        """Every fixed opponent with every game in which it can come up."""
+        drawn = self.opponents if self._draws_all else self.fixed_opponents if self._draws_fixed else ()
+        learnt = [(name, one) for one in self.train_envs if not one.mirror for name in drawn]
+        return (*learnt, *((one.fixed_opponent, one) for one in self.eval_envs))
+
+    @property
+    def _draws_fixed(self) -> bool:
+        """Whether ``fixed_opponents`` are drawn, and no others."""
+        return self.opponent_sampling_strategy == "fixed"
+
+    @property
+    def _draws_all(self) -> bool:
+        """Whether any fixed opponent that the registry holds may be drawn."""
+        pooled = self.opponent_sampling_config.get("opponents", CHECKPOINTS) != CHECKPOINTS
+        return self.opponent_sampling_strategy in POOLED and pooled
 
     def _vllm(self, name: str, default: Any) -> Any:
         value = (self.vllm_config or {}).get(name)
         return default if value is None else value
+
+    def _check_numbers(self) -> None:
+        self._check_vllm()
+        for name, least in _WHOLE.items():
+            value = getattr(self, name)
+            if value is not None or name not in _OPTIONAL:
+                whole_number(name, value, least)
+        for name in ("learning_rate", "gradient_clipping"):
+            number(name, getattr(self, name))
+        number("temperature", self._vllm("temperature", TEMPERATURE), above=False)
+        for name in ("max_tokens", "max_parallel_seq", "max_loras"):
+            whole_number(name, self._vllm(name, 1), 1)
+
+    def _check_options(self) -> None:
+        option_names(
+            "env_sampling_config",
+            ENV_SAMPLERS[self.env_sampling_strategy],
+            self.env_sampling_config,
+            own=("train_env_specs", "eval_env_specs"),
+        )
+        option_names(
+            "opponent_sampling_config",
+            MODEL_SAMPLERS[self.opponent_sampling_strategy],
+            self.opponent_sampling_config,
+            own=("model_registry",),
+        )
+        if self._draws_fixed and not self.fixed_opponents:
+            raise UsageError(
+                "opponent_sampling_strategy is 'fixed', and fixed_opponents is empty: there is nobody to draw."
+            )
 
     def _check_vllm(self) -> None:
         for name in self.vllm_config or {}:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_BARREN = 1_000
-"""Training games in a row without a step, after which none will come."""
+"""Training games in a row that did not fill the buffer further, after which none will."""
 
 
 @dataclass(frozen=True)
@@ -76,26 +76,31 @@ class Collector:
             GameError: too many games break.
             UsageError: the buffer can never hold a batch, or nothing comes into it.
         """
-        barren = 0
+        barren, most = 0, len(self._buffer)
         while not self._buffer.ready(batch_size):
             self._fill_train()
             self._fill_eval(self.workers.evaluate)
-            before = self._buffer.added
             ended = sum(record.spec.kind == TRAIN for record in self._round(KINDS))
-            barren = barren + ended if self._buffer.added == before else 0
+            barren = barren + ended if len(self._buffer) <= most else 0
+            most = max(most, len(self._buffer))
             if barren >= MOST_BARREN:
                 raise UsageError(
-                    f"{barren:,} training games in a row left nothing to learn from: the policy made no move in them."
+                    f"{barren:,} training games in a row left nothing to learn from: the buffer held {most} steps at "
+                    f"most, and a batch has {batch_size}. Either the policy made no move in them, or what comes in "
+                    "pushes out as much."
                 )
 
     def evaluate(self, games: int, workers: int) -> list[GameRecord]:
-        """Play so many games that only measure, all to their end; training games stand still meanwhile."""
+        """Play so many games that only measure, all to their end; training games stand still meanwhile.
+
+        Games that measure and were begun before are played on beside them, but are no part of what is returned: theirs
+        is an earlier policy.
+        """
         found: list[GameRecord] = []
-        begun = 0
-        while begun < games or self.pool.in_flight(EVAL):
-            wanted = min(workers, self.pool.in_flight(EVAL) + games - begun)
-            begun += self._fill_eval(wanted)
-            found += self._round((EVAL,))
+        own: set[int] = set()
+        while len(found) < games:
+            own |= self._fill_eval(min(workers, self.pool.in_flight(EVAL) + games - len(own)))
+            found += [record for record in self._round((EVAL,)) if record.spec.number in own]
         return found
 
     def _fill_train(self) -> None:
@@ -109,12 +114,12 @@ class Collector:
         if specs:
             self.pool.start(specs)
 
-    def _fill_eval(self, wanted: int) -> int:
-        """Begin games that measure until so many are in flight; return how many were begun."""
+    def _fill_eval(self, wanted: int) -> set[int]:
+        """Begin games that measure until so many are in flight; return the numbers of those that were begun."""
         specs = [self._scheduler.next_eval() for _ in range(wanted - self.pool.in_flight(EVAL))]
         if specs:
             self.pool.start(specs)
-        return len(specs)
+        return {spec.number for spec in specs}
 
     def _round(self, kinds: Sequence[str]) -> list[GameRecord]:
         records = self.pool.round(kinds)

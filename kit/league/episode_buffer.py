@@ -24,8 +24,9 @@ class EpisodeBuffer(BaseBuffer):
     What the sampling transforms do to each step a learner sums along the episode: centring takes more off a long one.
     A learner that normalises its advantages wants none of them here.
 
-    Sizes are in steps here too. Eviction takes out whole episodes, but never the only one, so that an episode longer
-    than the buffer is not lost for that alone.
+    Sizes are in steps here too. Eviction takes out whole episodes, and stops before one without which the buffer would
+    no longer be full: it may hold the rest of an episode more than its size, but what has filled it once is enough for
+    any batch that it can hold, and an episode longer than the buffer is not lost for that alone.
     """
 
     def __init__(self, max_buffer_size: int, **transformations: Any) -> None:
@@ -54,13 +55,14 @@ class EpisodeBuffer(BaseBuffer):
             self._held += len(steps)
 
     def _make_room(self) -> None:
-        while self._held > self.max_buffer_size and len(self._episodes) > 1:
-            gone = self._episodes.pop(
-                draw_one(range(len(self._episodes)), self.seed, "evict", self._evictions)
-            )
+        while self._held > self.max_buffer_size:
+            place = draw_one(range(len(self._episodes)), self.seed, "evict", self._evictions)
+            left = self._held - len(self._episodes[place])
+            if left < self.max_buffer_size:
+                break
             self._evictions += 1
-            self.evicted += len(gone)
-            self._held -= len(gone)
+            self.evicted += len(self._episodes.pop(place))
+            self._held = left
 
     def sample(self, batch_size: int) -> list[list[Step]]:
         """Draw episodes until they have ``batch_size`` steps or just more, take them out, and return them.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.errors import UsageError
-from kit.league.assembly import Assembly
+from kit.league.assembly import EVAL_WORKERS, Assembly
 from kit.league.build_settings import BuildSettings
 from kit.league.collector import Workers
 from kit.league.league import League
@@ -60,7 +60,7 @@ class Run:
         self,
         learning_steps: int = 200,
         num_collection_workers: int = 256,
-        num_eval_workers: int = 16,
+        num_eval_workers: int = EVAL_WORKERS,
         *,
         background: bool = False,
         interface: bool = True,
@@ -74,13 +74,13 @@ class Run:
         Args:
             learning_steps: updates in all, those of earlier sessions included.
             num_collection_workers: games to learn from in flight.
-            num_eval_workers: games that measure in flight.
+            num_eval_workers: games that measure in flight, beside the others or in an evaluation.
             background: whether to return at once.
             interface: whether to show on a terminal how things go, every two seconds.
             **options: of TrainingSession.open: ``out`` (the run folder), ``soft_limit``, ``fresh`` …
 
         Raises:
-            UsageError: it was started before.
+            UsageError: it was started before, or there is nobody to play.
             KitError: whatever ends a run.
         """
         if self._session is not None:
@@ -88,17 +88,23 @@ class Run:
         self._interface = interface
         workers = self._workers(num_collection_workers, num_eval_workers)
         self._session = TrainingSession.open(
-            NOTEBOOK, total_timesteps=learning_steps, config=self.config(workers), **options
+            NOTEBOOK, total_timesteps=learning_steps, config=self.config(workers, num_eval_workers), **options
         )
         if background:
-            self._thread = threading.Thread(target=self._play_aside, args=(workers,), name="kit-league")
+            self._thread = threading.Thread(
+                target=self._play_aside, args=(workers, num_eval_workers), name="kit-league"
+            )
             self._thread.start()
         else:
-            self._play(workers)
+            try:
+                self._play(workers, num_eval_workers)
+            except BaseException as error:
+                self._error = error  # so that wait() does not say afterwards that all was well
+                raise
         return self
 
     def wait(self) -> dict[str, Any]:
-        """Wait for the end and return the summary of the session.
+        """Wait for the end and return the summary of the session, as often as it is asked.
 
         Raises:
             UsageError: it was not started.
@@ -109,8 +115,7 @@ class Run:
         if self._thread is not None:
             self._thread.join()
         if self._error is not None:
-            error, self._error = self._error, None
-            raise error
+            raise self._error
         return self._summary
 
     def stop(self) -> None:
@@ -118,33 +123,40 @@ class Run:
         if self._session is not None:
             self._session.pace.wish = "stop() was called"
 
-    def config(self, workers: Workers) -> dict[str, Any]:
-        """Return everything that decides the results, as plain values."""
+    def config(self, workers: Workers, eval_workers: int = EVAL_WORKERS) -> dict[str, Any]:
+        """Return everything that decides the results, as plain values.
+
+        How many games of an evaluation are in flight is among it: ratings move in the order in which games end.
+        """
         settings = described(self.settings) | {"model_name": fingerprint(self.settings.model_name)}
-        return {**settings, "workers": described(workers)}
+        return {**settings, "workers": described(workers), "eval_workers": eval_workers}
 
     def _workers(self, train: int, evaluate: int) -> Workers:
         settings = self.settings
+        if evaluate < 0 or (settings.eval_games and not evaluate):
+            raise UsageError(
+                f"num_eval_workers must be at least 1 where there are games of an evaluation, not {evaluate}."
+            )
         beside = bool(settings.eval_envs) and not settings.eval_every
         return Workers(train, evaluate if beside else 0)
 
-    def _play_aside(self, workers: Workers) -> None:
+    def _play_aside(self, workers: Workers, eval_workers: int) -> None:
         try:
-            self._play(workers)
+            self._play(workers, eval_workers)
         except BaseException as error:
             logger.exception("The run has ended by an error; wait() raises it.")
             self._error = error
             if not isinstance(error, Exception):
                 raise
 
-    def _play(self, workers: Workers) -> None:
+    def _play(self, workers: Workers, eval_workers: int) -> None:
         session = self._session
         assert session is not None
         with session:
             if self._wandb_project is not None:
                 name = session.folder.root.name
                 self.parts.tracker.writers = (WandbWriter(self._wandb_project, name, session.folder.root),)
-            league = self.league = self.parts.league(session.folder.root, workers)
+            league = self.league = self.parts.league(session.folder.root, workers, max(1, eval_workers))
             try:
                 # Not sys.stdout: that is the session's, which throttles what third parties print.
                 with TerminalInterface(sys.__stdout__ if self._interface else StringIO()) as screen:

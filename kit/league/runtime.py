@@ -82,8 +82,11 @@ def build(
             ``max_parallel_seq`` (128) and ``max_loras`` (8) hold here too; vLLM itself is not used.
         wandb_project: where rows go if ``wandb`` is true.
         final_reward_transformation: of a player's reward at the end; None: its mean by role and game taken off.
-        step_reward_transformation: of each step; None: 1.5 for the form, 1 for a legal and −1 for an illegal move.
-        sampling_reward_transformation: of a batch; None: z-scores by game.
+        step_reward_transformation: of each step; None: 1.5 for the form, 1 for a legal and −1 for an illegal move; for
+            a learner of episodes such as A2C, which sums them, 0 for a good move, −1.5 for a wrong form and −2 for an
+            illegal move, so that long games earn nothing by their length.
+        sampling_reward_transformation: of a batch; None: z-scores by game; for a learner of episodes none (A2C
+            normalises its advantages).
         algorithm_config: for the learner's ``initialize_algorithm``.
         env_sampling_config: for the environment sampler, such as ``{"weights": [2, 1]}``.
         opponent_sampling_config: for the model sampler, such as ``{"lag_range": (1, 7)}``.

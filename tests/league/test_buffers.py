@@ -90,11 +90,15 @@ def test_the_three_pipelines_run_in_their_order(kind, early):
 @BOTH
 @given(games=games)
 def test_what_comes_in_goes_out_once_or_is_counted_as_evicted(kind, games):
-    """Through any games: held + drawn + evicted = added; no step is drawn twice; the buffer never is over its size."""
+    """Through any games: held + drawn + evicted = added; no step is drawn twice; the buffer never is over its size.
+
+    Of episodes by less than one of them at most.
+    """
     buffer, drawn = kind(12), []
+    rest = max((steps for steps, _ in games), default=0) - 1 if kind is EpisodeBuffer else 0
     for number, (steps, reward) in enumerate(games):
         buffer.add(record(number, steps, reward))
-        assert len(buffer) <= 12
+        assert len(buffer) <= 12 + max(0, rest)
         if number % 4 == 3 and buffer.ready(5):
             drawn += map(name_of, flat(buffer.sample(5)))
     assert len(set(drawn)) == len(drawn)
@@ -154,8 +158,6 @@ def test_collection_stops_before_anything_is_lost(kind):
     """What is held and what the games in flight will bring, at the mean so far, has to fit; nothing held: go on."""
     buffer = kind(20)
     assert buffer.continue_collection()
-    assert buffer.continue_collection(in_flight=19)
-    assert not buffer.continue_collection(in_flight=20)
     buffer.add(record(0, steps=2))  # four steps a game
     assert buffer.continue_collection(in_flight=3)
     assert not buffer.continue_collection(in_flight=4)
@@ -164,6 +166,27 @@ def test_collection_stops_before_anything_is_lost(kind):
     assert not buffer.continue_collection()
     buffer.sample(8)
     assert buffer.continue_collection()
+
+
+@BOTH
+def test_games_are_few_until_it_is_known_how_long_they_are(kind):
+    """Four until one has ended, and four more for each that has; a buffer smaller than that begins fewer."""
+    buffer = kind(1_000)
+    for number in range(3):
+        allowed = [in_flight for in_flight in range(1_000) if buffer.continue_collection(in_flight)]
+        assert allowed == list(range(4 + 4 * number))
+        buffer.add(record(number, steps=2))
+    assert not kind(2).continue_collection(in_flight=2)
+
+
+def test_whole_episodes_can_always_fill_a_batch():
+    """As large as the buffer, and no multiple of an episode: what is evicted never leaves too little."""
+    buffer = EpisodeBuffer(10)
+    for number in range(20):
+        buffer.add(record(number, steps=3))
+        assert buffer.ready(10) == (number >= 1)
+    assert len(buffer) == 12
+    assert sum(map(len, buffer.sample(10))) == 12
 
 
 @BOTH

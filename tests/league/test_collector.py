@@ -35,22 +35,31 @@ def watched(parts):
 def test_as_many_games_are_in_flight_as_there_are_workers(tmp_path):
     """Training games as the buffer has room, games that measure beside them, and never more."""
     parts = parts_of(tmp_path, workers=Workers(9, 3), batch_size=60, capacity=10_000)
+    parts.collector.collect(20)  # until it is known how long games are, they are few
     seen = watched(parts)
     parts.collector.collect(60)
     assert set(seen) == {(9, 3)}
     assert parts.buffer.ready(60)
 
 
+def test_the_first_wave_is_not_thrown_away(tmp_path):
+    """A thousand idle workers and a small buffer: of the very first batch's games next to nothing is evicted."""
+    parts = parts_of(tmp_path, workers=Workers(1_000), batch_size=40, capacity=80, train=MIRROR)
+    parts.collector.collect(40)
+    assert parts.buffer.evicted <= 0.1 * parts.buffer.added
+    assert parts.scheduler.made(TRAIN) < 40
+
+
 def test_a_full_buffer_begins_no_games(tmp_path):
     """Once it is known how long games are, workers for whose games there is no room stay idle, and little is lost."""
     parts = parts_of(tmp_path, workers=Workers(1_000), batch_size=40, capacity=60, train=MIRROR)
-    buffer = parts.buffer
+    buffer, seen = parts.buffer, watched(parts)
     for batch in range(12):
         parts.collector.collect(40)
         if batch == 5:
             evicted, added = buffer.evicted, buffer.added
-        assert not buffer.continue_collection(parts.collector.pool.in_flight(TRAIN))
         buffer.sample(40)
+    assert max(training for training, _ in seen) < 30  # of a game that has 3.7 steps on average
     assert buffer.evicted - evicted < 0.1 * (buffer.added - added)
 
 
@@ -92,6 +101,17 @@ def test_an_evaluation_plays_exactly_its_games_and_leaves_the_others(tmp_path):
     assert parts.tracker.view()["counts"]["eval/games"] == 17
 
 
+def test_an_evaluation_counts_only_the_games_of_its_policy(tmp_path):
+    """Games that measured beside the others when the policy was an earlier one are played on, and are not in it."""
+    parts = parts_of(tmp_path, workers=Workers(8, 6), batch_size=20)
+    parts.collector.collect(20)
+    assert parts.collector.pool.in_flight(EVAL), "some are in flight"
+    parts.registry.add_checkpoint("policy-1", None, 1)
+    records = parts.collector.evaluate(12, 4)
+    assert len(records) == 12
+    assert all("policy-1" in {one.uid for one in record.spec.players} for record in records)
+
+
 def test_collecting_goes_on_in_mid_play(tmp_path):
     """From a checkpoint's files: the next batches, ratings and counts are those of a collector that was left alone."""
     one, other = parts_of(tmp_path), parts_of(tmp_path)
@@ -131,6 +151,20 @@ def test_an_environment_that_is_out_of_order_ends_the_run(tmp_path):
     )
     with pytest.raises(GameError, match="ZeroDivisionError: it is Tuesday"):
         parts.collector.collect(500)
+
+
+def test_a_buffer_that_loses_what_it_gets_is_no_endless_loop(tmp_path):
+    """Steps come in and go out again, and a batch is never there: an error, not a spin."""
+    parts = parts_of(tmp_path)
+    add = parts.buffer.add
+
+    def add_in_vain(record):
+        add(record)
+        parts.buffer._steps.clear()
+
+    parts.buffer.add = add_in_vain
+    with pytest.raises(UsageError, match="held 0 steps at most, and a batch has 24"):
+        parts.collector.collect(24)
 
 
 def test_games_that_nobody_learns_from_are_no_endless_loop(tmp_path):

@@ -76,7 +76,7 @@ def test_the_defaults_that_stand_in_for_none_are_those_of_the_document():
         ({"train_envs": [type(KUHN)("Kuhm-v0", 2, 2, "compact")]}, UnknownNameError, "Kuhn-v0"),
         ({"eval_envs": [type(MEASURED)("Kuhn-v0", 2, "compact", "rando")]}, UnknownNameError, "'random'"),
         ({"eval_envs": None}, UsageError, "eval_envs is empty"),
-        ({"buffer_size": 10}, UsageError, "buffer_size at least batch_size"),
+        ({"buffer_size": 10}, UsageError, "buffer_size must be at least batch_size"),
         ({"max_generation_len": 64}, ContextLengthError, "64 tokens leave no room"),
         ({"model_name": "/no/such/model"}, UsageError, "/no/such/model"),
         ({"algorithm_config": {"gama": 1.0}}, UnknownNameError, "gama"),
@@ -152,7 +152,8 @@ def test_start_plays_under_a_session_stops_when_asked_and_goes_on(tmp_path):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     found = json.loads((tmp_path / "whole/results.json").read_text())
     assert found["updates"] == 4
-    assert set(found["exploitability"]) == {"eval_exploitability", "eval_exploitability_of_average"}
+    names = {"eval_exploitability", "eval_exploitability_of_average", "eval_illegal_mass"}
+    assert set(found["exploitability"]) == names
     assert build(**small_settings()).start(4, 10, out=tmp_path / "whole").wait()["status"] == "complete"
 
 

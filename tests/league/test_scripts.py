@@ -39,10 +39,15 @@ def test_an_example_runs_and_goes_on_where_it_stopped(name, tmp_path):
     assert sorted(path.name for path in (out / "adapters").iterdir())[-1] == "000003"
 
 
+def words(**changes):
+    """Return the settings above, with changes, as words of a command line."""
+    return [word for name, value in {**SMALL, **changes}.items() for word in ("--set", f"{name}={value}")]
+
+
 @pytest.fixture
 def settings():
     """Return the settings above as words of a command line."""
-    return [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")]
+    return words()
 
 
 def test_the_notebook_plays_learns_and_shows(tmp_path, settings):
@@ -65,6 +70,14 @@ def test_the_notebook_plays_learns_and_shows(tmp_path, settings):
     printed = json.dumps(json.loads((out / "executed.ipynb").read_text())["cells"])
     assert "rewards:" in printed
     assert (out / "artifacts.zip").stat().st_size > 0
+
+
+def test_the_notebook_plays_without_evaluations(tmp_path):
+    """None is none, the last one included; all else is there."""
+    out = tmp_path / "run"
+    code, summary, errors = call("run", out, *words(evaluations=0), notebook="self_play")
+    assert (code, summary["status"]) == (0, "complete"), errors
+    assert read(out, "results.json")["evaluation"]["games"] == 0
 
 
 def test_the_quick_test_foretells_the_run(tmp_path, settings):

@@ -1,6 +1,7 @@
 """The tiny player: it knows the rules and nothing of how to play, and the same recipe makes the same one."""
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from kit.league.action_probabilities import action_probabilities
 from kit.league.env_specs import TrainEnvSpec
 from kit.league.exploitability import exploitability
 from kit.league.games.registry import make_game
-from kit.league.kuhn_monitor import KuhnMonitor
+from kit.league.kuhn_monitor import KuhnMonitor, illegal_mass, relative_weights
 from kit.league.player_recipe import PlayerRecipe, random_moves, tiny_player
 from kit.league.prompt_templates import find_template
 from kit.lm.language_model import LanguageModel
@@ -63,6 +64,30 @@ def test_it_knows_the_rules_and_not_how_to_play():
     seen = monitor.look()
     assert seen["eval_exploitability"] == pytest.approx(seen["eval_exploitability_of_average"])
     assert len(monitor.policies) == 2
+
+
+def test_a_policy_that_says_nothing_legal_is_still_looked_at():
+    """All legal answers underflow to 0: the monitor goes on with what they are to each other, and tells the mass."""
+    lm = LanguageModel.load(small_player())
+    lm.adapt(LoraSettings(rank=2), "policy")
+    legal = KuhnMonitor(lm, find_template("compact")).figures()
+    assert 0.0 < legal["eval_illegal_mass"] < 0.1
+    lm.module.model.norm.weight.data.mul_(-20.0)  # what was most likely is least likely
+    monitor = KuhnMonitor(lm, find_template("compact"), temperature=0.01)
+    game = make_game("Kuhn-v0")
+    game.reset(0)
+    [chances] = action_probabilities(lm, find_template("compact"), [game.view()], temperature=0.01)
+    assert sum(chances.values()) == 0.0
+    seen = monitor.look()
+    assert seen["eval_illegal_mass"] == pytest.approx(1.0)
+    assert 0.0 <= seen["eval_exploitability"] <= 2.0
+
+
+def test_log_probabilities_far_below_zero_keep_their_ratios():
+    """By hand: e to the −1 beside 1, wherever both lie; 0.6 of the mass is left to other answers by 0.3 and 0.1."""
+    assert relative_weights({"check": -2000.0, "bet": -2001.0}) == {"check": 1.0, "bet": math.exp(-1.0)}
+    assert illegal_mass({"check": math.log(0.3), "bet": math.log(0.1)}) == pytest.approx(0.6)
+    assert illegal_mass({"check": 1e-9}) == 0.0
 
 
 def test_what_cannot_be_played_at_random_is_refused(tmp_path):
