@@ -33,7 +33,8 @@ def is_made(folder: Path, wanted: str) -> bool:
     there = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()]
     if not there:
         return False
-    facts = _facts(folder) if MADE in there else {"sha256": "", "files": {}}
+    nothing: dict[str, Any] = {"sha256": "", "files": {}}
+    facts = _facts(folder) if MADE in there else nothing
     strange = sorted(set(there) - facts["files"].keys() - {MADE})
     if strange:
         raise UsageError(
