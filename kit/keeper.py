@@ -138,6 +138,7 @@ class Keeper:
                 exact=session.exact,
                 extra=extra,
                 append=appended(tree),
+                beside=session.counts_on(),
                 stall_s=session.clock.monotonic() - began,
             )
 

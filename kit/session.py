@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from kit.errors import ConfigMismatchError, IntegrityError, UntrustedError, Usag
 from kit.harness.checkpoints import CheckpointStore
 from kit.harness.clock import SYSTEM_CLOCK, Clock
 from kit.harness.lock import FileLock
+from kit.harness.manifest import FileRecord
 from kit.harness.outputs import RobustOutputManager
 from kit.harness.scaling import TimestepScaler
 from kit.harness.summary import SessionLedger, write_json
@@ -73,6 +74,8 @@ class TrainingSession:
         self.stopping = self.closed = self.taken_over = False
         self.reason = ""
         self.inexact_reason: str | None = None
+        self.counts_on: Callable[[], Sequence[FileRecord]] = tuple
+        """Returns the files in the run folder, of the workload's, that what was just captured cannot do without."""
         self._quick_total = max(20, total_timesteps // QUICK_SHARE)
         self._lock = FileLock(self.folder.lock)
         self._outputs: RobustOutputManager | None = None

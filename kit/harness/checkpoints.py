@@ -77,6 +77,7 @@ class CheckpointStore:
         exact: bool,
         extra: Mapping[str, Any] | None = None,
         append: Sequence[Append] = (),
+        beside: Sequence[FileRecord] = (),
     ) -> CheckpointRef:
         """Commit a checkpoint and prune older ones.
 
@@ -89,6 +90,7 @@ class CheckpointStore:
             exact: Whether a run resumed from it continues bit for bit.
             extra: JSON values for the manifest.
             append: Rows for logs, which go on from the last committed ones, or those of ``continue_from``.
+            beside: Files of the run folder that it counts on; while they are not as they were it does not verify.
 
         Raises:
             StorageError: It could not be written; the checkpoints before it are intact.
@@ -110,6 +112,7 @@ class CheckpointStore:
                 reference = CheckpointRef(
                     path, step, self.config_hash, exact, records, dict(extra or {}), staged.records
                 )
+                reference = replace(reference, beside=tuple(beside))
                 if self._origin is not None:
                     reference = replace(reference, origin=self._origin.sign(reference.signed_content()))
                 (temporary / MANIFEST).write_bytes(reference.encode())

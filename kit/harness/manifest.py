@@ -2,10 +2,11 @@
 
 ``manifest.json`` holds ``{schema, step, config_hash, exact, files: [{name, bytes, sha256}], segments: [{log,
 name, start, end, bytes, sha256}], extra, origin, sha256}``. The files lie beside it; the segments lie in
-``../segments``, and only the first ``bytes`` bytes of each belong to this checkpoint. The last key is the manifest's
-own sum, over its other keys as sorted JSON. So no byte of a checkpoint can change unnoticed. It is a checksum, not a
-signature: somebody who can write the folder can make both anew. ``origin`` is the signature (``kit.harness.origin``),
-empty where there was no key.
+``../segments``, and only the first ``bytes`` bytes of each belong to this checkpoint. Where it counts on files of the
+run folder that others keep (adapters), ``beside`` has them like ``files``, by their names there. The last key is the
+manifest's own sum, over its other keys as sorted JSON. So no byte of a checkpoint can change unnoticed. It is a
+checksum, not a signature: somebody who can write the folder can make both anew. ``origin`` is the signature
+(``kit.harness.origin``), empty where there was no key.
 
 A folder may come from anywhere: nothing outside it is followed, and nothing larger than what is declared is read.
 """
@@ -18,10 +19,10 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import BufferedReader
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kit.errors import IntegrityError, UsageError
@@ -56,6 +57,8 @@ class CheckpointRef:
     extra: Mapping[str, Any] = field(default_factory=dict)
     segments: tuple[SegmentRecord, ...] = ()
     origin: str = ""
+    beside: tuple[FileRecord, ...] = ()
+    """Files of the run folder that it counts on, named from there, with slashes; others write and remove them."""
 
     @property
     def size_bytes(self) -> int:
@@ -94,6 +97,7 @@ class CheckpointRef:
             "files": [vars(record) for record in self.files],
             "segments": [vars(record) for record in self.segments],
             "extra": dict(self.extra),
+            **({"beside": [vars(record) for record in self.beside]} if self.beside else {}),
         }
 
 
@@ -153,16 +157,15 @@ def open_regular(path: Path) -> BufferedReader:
 def _parse(path: Path, content: Mapping[str, Any]) -> CheckpointRef:
     if content["schema"] != SCHEMA:
         raise ValueError(f"its schema is {content['schema']!r}, this version reads {SCHEMA}")
-    if len(content["files"]) + len(content["segments"]) > MOST_RECORDS:
+    if sum(len(content.get(kind, ())) for kind in ("files", "segments", "beside")) > MOST_RECORDS:
         raise ValueError(f"more than {MOST_RECORDS:,} files")
-    files = tuple(
-        FileRecord(str(file["name"]), int(file["bytes"]), str(file["sha256"])) for file in content["files"]
-    )
+    files, beside = _records(content["files"]), _records(content.get("beside", ()))
     for record in files:
         if not is_plain_name(record.name):
             raise ValueError(f"{record.name!r} is no plain file name")
-    if len({record.name for record in files}) < len(files):
-        raise ValueError("a file is there twice")
+    for record in beside:
+        if not all(is_plain_name(part) for part in record.name.split("/")):
+            raise ValueError(f"{record.name!r} is no name of a file in a run folder")
     return CheckpointRef(
         path=path,
         step=int(content["step"]),
@@ -172,19 +175,29 @@ def _parse(path: Path, content: Mapping[str, Any]) -> CheckpointRef:
         extra=dict(content["extra"]),
         segments=tuple(SegmentRecord.parse(segment) for segment in content["segments"]),
         origin=str(content["origin"]),
+        beside=beside,
     )
 
 
+def _records(listed: Iterable[Mapping[str, Any]]) -> tuple[FileRecord, ...]:
+    records = tuple(FileRecord(str(file["name"]), int(file["bytes"]), str(file["sha256"])) for file in listed)
+    if len({record.name for record in records}) < len(records):
+        raise ValueError("a file is there twice")
+    return records
+
+
 def verify_checkpoint(path: Path) -> CheckpointRef:
-    """Read and check the checkpoint in folder ``path``: its manifest, and size and SHA-256 of all data.
+    """Read and check the checkpoint in folder ``path``: its manifest, and size and SHA-256 of all that it counts on.
 
     Raises:
         IntegrityError: Something is missing or changed; ``bad`` names the file.
     """
     reference = read_manifest(path)
-    for record in reference.files:
+    run = path.parent.parent
+    for folder, record in [(path, one) for one in reference.files] + [(run, one) for one in reference.beside]:
         try:
-            with open_regular(path / record.name) as opened:
+            _refuse_links(folder, record.name)
+            with open_regular(folder / record.name) as opened:
                 size = os.fstat(opened.fileno()).st_size
                 # A wrong size needs no hashing to be told.
                 same = size == record.bytes
@@ -197,6 +210,13 @@ def verify_checkpoint(path: Path) -> CheckpointRef:
     for segment in reference.segments:
         check_segment(reference.segments_folder, segment)
     return reference
+
+
+def _refuse_links(folder: Path, name: str) -> None:
+    """Raise OSError where a folder on the way to a file is a link: it may lead out of the run."""
+    for parent in list(PurePosixPath(name).parents)[:-1]:
+        if (folder / parent).is_symlink():
+            raise OSError(errno.ELOOP, f"{parent} is a link", str(folder / name))
 
 
 def compare(path: Path, record: FileRecord, size: int, sha256: str) -> None:

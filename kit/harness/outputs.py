@@ -23,6 +23,7 @@ from kit.harness.checkpoints import CheckpointRef, CheckpointStore
 from kit.harness.clock import SYSTEM_CLOCK, Clock
 from kit.harness.finalise import summary_from_disk
 from kit.harness.lock import FileLock
+from kit.harness.manifest import FileRecord
 from kit.harness.origin import Origin
 from kit.harness.rows import AppendOnlyRows
 from kit.harness.run_folder import RunFolder
@@ -102,11 +103,13 @@ class RobustOutputManager:
         exact: bool,
         extra: Mapping[str, Any],
         append: Sequence[Append] = (),
+        beside: Sequence[FileRecord] = (),
         stall_s: float = 0.0,
     ) -> None:
         """Persist a snapshot in the background; a second one waits for the first (they commit in order).
 
-        ``append`` holds rows for the checkpoint's logs; ``stall_s`` is what the snapshot cost the training thread.
+        ``append`` holds rows for the checkpoint's logs, ``beside`` files that it counts on;
+        ``stall_s`` is what the snapshot cost the training thread.
         """
         self.settle()
         self._last_checkpoint_s, self._last_checkpoint_step = self._clock.monotonic(), step
@@ -117,7 +120,9 @@ class RobustOutputManager:
             try:
                 files = encode()
                 self._sync_rows()
-                reference = self.checkpoints.save(step, files, exact=exact, extra=dict(extra), append=append)
+                reference = self.checkpoints.save(
+                    step, files, exact=exact, extra=dict(extra), append=append, beside=beside
+                )
             finally:
                 self._on_persist(False)
             self.checkpoint_cost_s = stall_s + self._clock.thread_cpu() - began

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from kit.errors import IntegrityError
+from kit.harness.manifest import FileRecord
 from kit.harness.store import regular_files, retire, sha256_file, sweep
 
 FOLDER = "adapters"
@@ -17,14 +18,15 @@ CHECKPOINTS = 4
 class AdapterShelf:
     """Folders ``adapters/000017`` below ``root``, called by that name everywhere, so that a run folder can move.
 
-    An adapter goes when no game, no sampler and none of the last checkpoints needs it: a run that falls back on the
-    checkpoint before its newest one finds all of that one's. Of the adapters of earlier sessions none goes until as
+    An adapter goes when no game, no sampler and none of the last checkpoints needs it. Manifests of checkpoints cover
+    the files of those they need, so a checkpoint one of whose adapters is damaged does not verify, and the run falls
+    back on the one before, which finds all of its own. Of the adapters of earlier sessions none goes until as
     many new checkpoints are taken.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._known: dict[str, dict[str, str]] = {}
+        self._known: dict[str, tuple[FileRecord, ...]] = {}
         self._ours: set[str] = set()
         self._captured: deque[frozenset[str]] = deque(maxlen=CHECKPOINTS)
 
@@ -44,7 +46,7 @@ class AdapterShelf:
         name = f"{FOLDER}/{iteration:06d}"
         (self.root / FOLDER).mkdir(parents=True, exist_ok=True)
         write(self.root / name)
-        self._known[name] = self._sums(name)
+        self._known[name] = self._records(name)
         self._ours.add(name)
         return name
 
@@ -78,8 +80,13 @@ class AdapterShelf:
         names = frozenset(needed)
         self._captured.append(names)
         for name in names - self._known.keys():
-            self._known[name] = self._sums(name)
-        return {name: self._known[name] for name in sorted(names)}
+            self._known[name] = self._records(name)
+        return {name: self._sums(name) for name in sorted(names)}
+
+    def counted_on(self) -> list[FileRecord]:
+        """Return the files of the adapters of the last ``capture``, for the manifest of its checkpoint."""
+        names = sorted(self._captured[-1]) if self._captured else []
+        return [record for name in names for record in self._known[name]]
 
     def check(self, captured: Mapping[str, Mapping[str, str]]) -> None:
         """Compare what lies there with what a checkpoint counts on.
@@ -87,8 +94,8 @@ class AdapterShelf:
         Raises:
             IntegrityError: an adapter is gone, or is another one.
         """
-        self._known = {name: self._sums(name) for name in captured}
-        bad = [name for name, sums in captured.items() if self._known[name] != dict(sums)]
+        self._known = {name: self._records(name) for name in captured}
+        bad = [name for name, sums in captured.items() if self._sums(name) != dict(sums)]
         if bad:
             raise IntegrityError(
                 f"Games and samplers of this checkpoint need adapters that are gone from {self.root}, or are "
@@ -98,6 +105,11 @@ class AdapterShelf:
         self._captured.clear()
 
     def _sums(self, name: str) -> dict[str, str]:
+        return {record.name.removeprefix(f"{name}/"): record.sha256 for record in self._known[name]}
+
+    def _records(self, name: str) -> tuple[FileRecord, ...]:
         folder = self.path(name)
         files = regular_files(folder) if folder.is_dir() else []
-        return {file: sha256_file(path) for file, path in files}
+        return tuple(
+            FileRecord(f"{name}/{file}", path.stat().st_size, sha256_file(path)) for file, path in files
+        )

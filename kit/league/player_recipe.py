@@ -15,6 +15,7 @@ from kit.harness.store import committed_directory
 from kit.league.draws import draw_one
 from kit.league.env_specs import EvalEnvSpec, TrainEnvSpec
 from kit.league.games.registry import make_game
+from kit.league.made_folder import is_made, write_made
 from kit.league.prompt_templates import find_template
 from kit.league.seeds import derived_seed
 from kit.lm.devices import one_thread
@@ -23,7 +24,6 @@ from kit.lm.language_model import LanguageModel
 from kit.lm.tiny import TinySettings, make_tiny
 from kit.lm.warm_up import WarmUpSettings, warm_up
 
-MADE = "made.json"
 MOST_MOVES = 500
 
 
@@ -86,18 +86,21 @@ def tiny_player(
 ) -> Path:
     """Make a model that plays these games at random, by their rules; return its folder.
 
-    One that was made there by the same recipe is left as it is. The folder appears whole or not at all.
+    One that was made there by the same recipe is left as it is, one of another recipe replaced. The folder appears
+    whole or not at all.
 
     Raises:
-        UsageError: a game does not tell what is legal, or a template's stop text is no token of such a model.
+        UsageError: a game does not tell what is legal, a template's stop text is no token of such a model, templates
+            stop at different texts, or something is in the folder that was not made here.
+        IntegrityError: what was made there is damaged.
     """
     recipe = recipe or PlayerRecipe()
     made = {"recipe": asdict(recipe), "games": [asdict(spec) for spec in specs]}
     wanted = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
-    if (folder / MADE).is_file() and json.loads((folder / MADE).read_text())["sha256"] == wanted:
+    stop = _stop(specs)
+    if is_made(folder, wanted):
         return folder
     examples = random_moves(specs, recipe.games, derived_seed(recipe.seed, "warm-up"))
-    [stop] = {find_template(spec.prompt_template).stop[0] for spec in specs}
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="tiny-") as raw, committed_directory(folder) as temporary:
         lm = LanguageModel.load(make_tiny(examples, Path(raw) / "model", recipe.shape), device="cpu")
@@ -113,6 +116,16 @@ def tiny_player(
         module: Any = lm.module
         module.save_pretrained(temporary)
         lm.tokenizer.save_pretrained(temporary)
-        facts = {"sha256": wanted, "loss": losses[-1], "moves": len(examples), **made}
-        (temporary / MADE).write_text(json.dumps(facts, indent=2) + "\n")
+        write_made(temporary, wanted, {"loss": losses[-1], "moves": len(examples), **made})
     return folder
+
+
+def _stop(specs: Sequence[TrainEnvSpec | EvalEnvSpec]) -> str:
+    """Return what ends an answer in all of these games."""
+    stops = {spec.prompt_template: find_template(spec.prompt_template).stop[0] for spec in specs}
+    if len(set(stops.values())) != 1:
+        told = ", ".join(f"{name} at {stop!r}" for name, stop in sorted(stops.items())) or "there is no game"
+        raise UsageError(
+            f"A tiny player learns one text that ends its answers; these templates stop: {told}."
+        )
+    return next(iter(stops.values()))

@@ -35,6 +35,7 @@ def learn(session: TrainingSession, league: League) -> League:
     if league.inexact:
         session.inexact(league.inexact)
     league.shelf.serve(session.options.cadence.keep)
+    session.counts_on = league.shelf.counted_on
     seed_generators(session.seed)  # a league draws from none of them; they are in a checkpoint all the same
     _live(session, league)
     session.register(league=league)

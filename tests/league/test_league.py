@@ -1,11 +1,14 @@
 """The league: an update, and a league that is interrupted at any of them."""
 
 import json
+import shutil
 
 import pytest
 
 from kit.errors import DivergenceError, IntegrityError, UsageError
+from kit.harness.archive import package
 from kit.harness.cadence import Cadence
+from kit.harness.verify import verify
 from kit.league.collector import Workers
 from kit.league.league import LeagueSettings
 from kit.league.results import results
@@ -164,6 +167,60 @@ def test_a_quick_test_measures_every_phase(tmp_path):
     assert (phases["rollout"], phases["update"], phases["evaluate"]) == (10, 10, 10)
     plan = session.planner.plan
     assert [plan.count(name, 200, {}) for name in ("rollout", "update", "evaluate")] == [200, 200, 40]
+
+
+def stopped(out, at):
+    """Have a league end its session after this update."""
+    with opened(out) as session:
+        league = scripted_league(session.folder.root)
+        update = league.update
+
+        def counted(*, last=False):
+            row = update(last=last)
+            if league.iteration == at:
+                session.pace.wish = "the test says so"
+            return row
+
+        league.update = counted
+        learn(session, league)
+
+
+def damage(file):
+    """Change the last byte of a file."""
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+
+
+def test_a_damaged_policy_makes_the_run_fall_back_on_the_checkpoint_before(tmp_path):
+    """It is verify's to find; the one before goes on, in the folder or taken from an archive, to the same bits."""
+    stopped(tmp_path / "one", UPDATES)
+    stopped(tmp_path / "other", 4)
+    root = tmp_path / "other"
+    damage(root / "adapters/000004/weight.json")
+    assert "checkpoints/step-000000004/adapters/000004/weight.json" in verify(root).bad
+    (tmp_path / "inputs").mkdir()
+    shutil.copy(package(root).path, tmp_path / "inputs")  # made anew, with the damaged file
+    for out, more in ((tmp_path / "taken", {"inputs": tmp_path / "inputs"}), (root, {})):
+        with opened(out, **more) as session:
+            learn(session, scripted_league(session.folder.root))
+            assert 0 < session.entry.first_step < 4  # on a slow disk a checkpoint is left out
+            assert session.trained
+        assert (out / "metrics.csv").read_bytes() == (tmp_path / "one/metrics.csv").read_bytes()
+        assert verify(out).ok
+    newest = max(adapters(root))
+    assert adapters(root)[newest] == adapters(tmp_path / "one")[newest]
+
+
+def test_where_no_checkpoint_has_its_policies_nothing_is_changed(tmp_path):
+    """The error names the files; a link in the way is no policy of this run either."""
+    stopped(tmp_path / "run", 4)
+    shelf = tmp_path / "run/adapters"
+    shelf.rename(tmp_path / "elsewhere")
+    shelf.symlink_to(tmp_path / "elsewhere")
+    before = (tmp_path / "run/metrics.csv").read_bytes()
+    with pytest.raises(IntegrityError, match="adapters is a link"), opened(tmp_path / "run") as session:
+        learn(session, scripted_league(session.folder.root))
+    assert (tmp_path / "run/metrics.csv").read_bytes() == before
 
 
 @pytest.mark.parametrize(

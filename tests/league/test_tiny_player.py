@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from kit.errors import UsageError
+from kit.errors import IntegrityError, UsageError
 from kit.league.action_probabilities import action_probabilities
 from kit.league.env_specs import TrainEnvSpec
 from kit.league.exploitability import exploitability
@@ -97,3 +97,51 @@ def test_what_cannot_be_played_at_random_is_refused(tmp_path):
     with pytest.raises(UsageError, match="lets a model think"):
         action_probabilities(LanguageModel.load(small_player()), find_template("qwen3-zs"), [])
     assert TrainEnvSpec("Kuhn-v0", 2, 2, "qwen3-zs")
+
+
+def test_a_folder_that_it_did_not_make_is_left_alone(tmp_path):
+    """Somebody's notes, alone or beside a player of another recipe; a file; an empty folder is filled."""
+    short = replace(RECIPE, games=10, steps=2)
+    notes = tmp_path / "mine" / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("dear to me")
+    with pytest.raises(UsageError, match=r"mine holds notes\.txt"):
+        tiny_player(notes.parent, [KUHN], short)
+    with pytest.raises(UsageError, match="is a file"):
+        tiny_player(notes, [KUHN], short)
+    (tmp_path / "made").mkdir()
+    made = tiny_player(tmp_path / "made", [KUHN], short)
+    notes.rename(made / "notes.txt")
+    with pytest.raises(UsageError, match=r"made holds notes\.txt"):
+        tiny_player(made, [KUHN], replace(short, seed=1))
+    assert (made / "notes.txt").read_text() == "dear to me"
+    assert json.loads((made / "made.json").read_text())["recipe"]["seed"] == 0
+
+
+def test_a_player_is_used_again_only_as_it_was_made(tmp_path):
+    """A flipped byte of its weights, a file that is gone, a made.json that is cut or says nothing: each is named."""
+    made = tiny_player(tmp_path / "made", [KUHN], replace(RECIPE, games=10, steps=2))
+
+    def refused(name, content):
+        whole = (made / name).read_bytes()
+        (made / name).unlink() if content is None else (made / name).write_bytes(content(whole))
+        with pytest.raises(IntegrityError, match=name) as caught:
+            tiny_player(made, [KUHN], replace(RECIPE, games=10, steps=2))
+        assert caught.value.bad == [f"made/{name}"]
+        (made / name).write_bytes(whole)
+
+    refused("model.safetensors", lambda whole: whole[:-1] + bytes([whole[-1] ^ 1]))
+    refused("config.json", None)
+    refused("made.json", lambda whole: whole[: len(whole) // 2])
+    refused("made.json", lambda _: b"[]")
+    assert tiny_player(made, [KUHN], replace(RECIPE, games=10, steps=2)) == made
+
+
+def test_templates_that_stop_at_different_texts_are_refused(tmp_path):
+    """By name, with the text of each, before anything is made; and so is no game at all."""
+    other = TrainEnvSpec("Kuhn-v0", 2, 2, "qwen3-zs")
+    with pytest.raises(UsageError, match=r"compact at .*, qwen3-zs at "):
+        tiny_player(tmp_path / "made", [KUHN, other])
+    with pytest.raises(UsageError, match="there is no game"):
+        tiny_player(tmp_path / "made", [])
+    assert not (tmp_path / "made").exists()
