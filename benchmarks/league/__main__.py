@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.league.kuhn import KuhnSettings
+from benchmarks.league.ladder import PAIRINGS
 from benchmarks.league.measuring import SEEDS, all_of_it, read_facts
 from benchmarks.league.results import rows_of
 from benchmarks.league.table import markdown, plain
 
+NAMES = ("kuhn", *(f"ladder-{pairing}" for pairing in PAIRINGS))
 RESULTS = Path(__file__).resolve().parents[1] / "results-league.json"
 
 
@@ -63,12 +65,7 @@ def evaluate(facts: Sequence[dict[str, Any]], *, as_markdown: bool = False) -> i
 def what_is_missing(facts: Iterable[dict[str, Any]]) -> list[str]:
     """Return why these facts are not the whole benchmark; nothing where they are."""
     there = {(one["name"], one["seed"]): one for one in facts}
-    missing = [
-        f"{name} of seed {n} is not there"
-        for name in ("kuhn", "ladder")
-        for n in SEEDS
-        if (name, n) not in there
-    ]
+    missing = [f"{name} of seed {n} is not there" for name in NAMES for n in SEEDS if (name, n) not in there]
     now = asdict(KuhnSettings())
     for (name, seed), one in there.items():
         if name == "kuhn" and one["settings"] != now:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from kit.errors import UsageError
 from kit.league.actor import Actor
 from kit.league.collector import Collector
-from kit.league.draws import draw_one
+from kit.league.draws import draw_weighted
 from kit.league.env_specs import EvalEnvSpec, TrainEnvSpec
 from kit.league.game_scheduler import GameScheduler
 from kit.league.game_spec import EVAL, GameSpec
@@ -31,14 +31,31 @@ RUNGS = ("random", "scripted", "minimax")
 
 
 class Pairings(GameScheduler):
-    """Games that measure, between two fixed opponents; each pair is as likely as any other."""
+    """Games that measure, between two fixed opponents; every pair is as likely as any other."""
 
     def next_eval(self) -> GameSpec:
         """Return the next game; no policy is in it."""
         seed = self._next_seed(EVAL)
         spec = self.env_sampler.sample_eval(seed)
-        pair = draw_one(list(combinations(self.registry.fixed, 2)), seed, "pair")
+        pairs = list(combinations(self.registry.fixed, 2))
+        pair = draw_weighted(pairs, [self.weight(*pair) for pair in pairs], seed, "pair")
         return self._made_of(spec, EVAL, seed, list(pair))
+
+    def weight(self, one: str, other: str) -> float:
+        """Return how often two meet, relative to others."""
+        del one, other
+        return 1.0
+
+
+class EvenPairings(Pairings):
+    """The same, by how even a match is by the ratings so far, as the league's match-quality sampler draws."""
+
+    def weight(self, one: str, other: str) -> float:
+        """Return the quality of the match."""
+        return self.registry.quality(one, other)
+
+
+PAIRINGS: Mapping[str, type[Pairings]] = {"even": EvenPairings, "all": Pairings}
 
 
 class NoModel:
@@ -52,13 +69,13 @@ class NoModel:
         """Keep on knowing nothing."""
 
 
-def climb(seed: int, games: int = GAMES, rungs: Sequence[str] = RUNGS) -> dict[str, Any]:
-    """Play so many games among ``rungs`` and return the ratings, and who won, drew and lost against whom."""
+def climb(seed: int, games: int = GAMES, pairing: str = "even") -> dict[str, Any]:
+    """Play so many games and return the ratings, and who won, drew and lost against whom; ``pairing`` of PAIRINGS."""
     registry, tracker = ModelRegistry(), Tracker()
     train = TrainEnvSpec(GAME, 2, 1, COMPACT.name)
-    measured = [EvalEnvSpec(GAME, 2, COMPACT.name, name) for name in rungs]
+    measured = [EvalEnvSpec(GAME, 2, COMPACT.name, name) for name in RUNGS]
     sampler = UniformRandomEnvSampler([train], measured)
-    scheduler = Pairings(seed, sampler, MirrorModelSampler(registry), registry)
+    scheduler = PAIRINGS[pairing](seed, sampler, MirrorModelSampler(registry), registry)
     pool = LocalPool([Actor(NoModel())], PlaySettings(make_game, make_opponent, find_template, Path()))
     collector = Collector(scheduler, StepBuffer(1), registry, tracker, pool)
     try:
@@ -68,9 +85,9 @@ def climb(seed: int, games: int = GAMES, rungs: Sequence[str] = RUNGS) -> dict[s
     return {
         "games": len(records),
         "broken": collector.faults.total,
-        "ratings": {name: [registry.rating(name).mu, registry.rating(name).sigma] for name in rungs},
+        "ratings": {name: [registry.rating(name).mu, registry.rating(name).sigma] for name in RUNGS},
         "matches": {
             f"{one}-{other}": list(registry.matches.results(one, other))
-            for one, other in combinations(rungs, 2)
+            for one, other in combinations(RUNGS, 2)
         },
     }

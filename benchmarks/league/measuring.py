@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.league.kuhn import KuhnSettings, learnt
-from benchmarks.league.ladder import climb
+from benchmarks.league.ladder import PAIRINGS, climb
 from kit.timing.prediction import this_machine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,8 +52,9 @@ def all_of_it(
     with ThreadPoolExecutor(processes) as threads:
         found = list(threads.map(lambda seed: _elsewhere(seed, folder, settings), seeds))
     for seed in seeds:
-        facts = stamped(lambda at=seed: climb(at), "ladder", seed)  # type: ignore[misc]
-        found.append(_kept(facts, folder))
+        for pairing in PAIRINGS:
+            facts = stamped(partial(climb, seed, pairing=pairing), f"ladder-{pairing}", seed)
+            found.append(_kept(facts, folder))
     return found
 
 

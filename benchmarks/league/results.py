@@ -21,9 +21,9 @@ NEW = 25.0
 
 def rows_of(facts: Iterable[Facts]) -> list[Row]:
     """Return all rows, seeds in order: Kuhn poker, mirror-only ratings, the ladder."""
-    there = sorted(facts, key=lambda one: one["seed"])
+    there = sorted(facts, key=lambda one: (one["name"] == "ladder-all", one["seed"]))
     learnt = [one for one in there if one["name"] == "kuhn"]
-    ladders = [one for one in there if one["name"] == "ladder"]
+    ladders = [one for one in there if one["name"].startswith("ladder")]
     rows = [row for one in learnt for row in _of_seed(one)]
     if learnt:
         rows += _of_all_seeds(learnt)
@@ -33,16 +33,20 @@ def rows_of(facts: Iterable[Facts]) -> list[Row]:
 def _of_seed(facts: Facts) -> list[Row]:
     average, last, warm = facts["average"], facts["last"], facts["warm_up"]
     uniform, name = exploitability(uniform_policy()), f"Kuhn seed {facts['seed']}"
-    policies = f"{len(average) + 1} policies"
-    games = f"{facts['updates']} updates, {facts['games']:,} games, with the warm-up"
+    all_of_them = f"after the warm-up; {len(average) + 1} policies"
+    updates = f"{facts['updates']} updates"
+    games = f"{updates}, {facts['games']:,} games, with the warm-up"
+    reached = first_at(average, ASKED)
     return [
-        _row(facts, f"{name}: after the warm-up", warm, CHIPS, f"uniform play, {uniform:.4f}", warm / uniform),
-        _row(facts, f"{name}: average of all policies", average[-1], CHIPS, f"after the warm-up, {policies}", average[-1] / warm),
+        _row(
+            facts, f"{name}: after the warm-up", warm, CHIPS, f"uniform play, {uniform:.4f}", warm / uniform
+        ),
+        _row(facts, f"{name}: average policy", average[-1], CHIPS, all_of_them, average[-1] / warm),
         _row(facts, f"{name}: last policy", last[-1], CHIPS, "after the warm-up", last[-1] / warm),
-        _row(facts, f"{name}: first average at {ASKED:.2f}", first_at(average, ASKED), "updates", f"{facts['updates']} updates", None),
-        _row(facts, f"{name}: illegal moves at the end", 100 * facts["illegal"], "%", "last 100 games", None),
+        _row(facts, f"{name}: average at {ASKED:.2f} from", reached, "updates", updates, None),
+        _row(facts, f"{name}: illegal moves", 100 * facts["illegal"], "%", "last 100 games", None),
         _row(facts, f"{name}: wall time", facts["wall_s"], "s", games, None),
-    ]  # fmt: skip
+    ]
 
 
 def first_at(average: Sequence[float], limit: float) -> int | None:
@@ -57,24 +61,28 @@ def _of_all_seeds(learnt: Sequence[Facts]) -> list[Row]:
     worst = max(one["average"][-1] for one in learnt)
     moved = max(abs(mu - NEW) for one in learnt for mu in one["mus"])
     games = sum(one["games"] for one in learnt)
-    seeds, asked = f"{len(learnt)} seeds", f"≤ {ASKED:.2f} asked"
+    name, asked = f"Kuhn: worst average of {len(learnt)} seeds", f"≤ {ASKED:.2f} asked"
+    mirror = f"0 asked; {games:,} mirror games"
     return [
-        _row(newest, f"Kuhn: worst average of {seeds}", worst, CHIPS, asked, worst / ASKED, met=worst <= ASKED),
-        _row(newest, "Mirror-only: largest change of μ", moved, "μ", f"0 asked, {games:,} mirror games", None, met=moved == 0.0),
-    ]  # fmt: skip
+        _row(newest, name, worst, CHIPS, asked, worst / ASKED, met=worst <= ASKED),
+        _row(newest, "Mirror-only: largest change of μ", moved, "μ", mirror, None, met=moved == 0.0),
+    ]
 
 
 def _of_ladder(facts: Facts) -> list[Row]:
-    name, ratings = f"TicTacToe seed {facts['seed']}", facts["ratings"]
-    rows = []
-    for uid in RUNGS:
-        mu, sigma = ratings[uid]
-        rows.append(_row(facts, f"{name}: {uid}", mu, "μ", f"σ {sigma:.2f}, {facts['games']} games", None))
+    """Return ratings and steps between them; asked for of even pairs, told of a table where all pairs are alike."""
+    even = facts["name"] == "ladder-even"
+    name = f"TicTacToe seed {facts['seed']}, {'even' if even else 'all'} pairs"
+    ratings = facts["ratings"]
+    rows = [
+        _row(facts, f"{name}: {uid}", ratings[uid][0], "μ", f"σ {ratings[uid][1]:.2f}", None) for uid in RUNGS
+    ]
     for below, above in pairwise(RUNGS):
         step = ratings[above][0] - ratings[below][0]
         won, drawn, lost = facts["matches"][f"{below}-{above}"]
-        told = f"> 0 asked; {lost} won, {drawn} drawn, {won} lost by the latter"
-        rows.append(_row(facts, f"{name}: {below} < {above}", step, "μ", told, None, met=step > 0.0))
+        told = f"{lost} won, {drawn} drawn, {won} lost of {facts['games']} games"
+        met = step > 0.0 if even else None
+        rows.append(_row(facts, f"{name}: {below} < {above}", step, "μ", f"> 0; {told}", None, met=met))
     return rows
 
 

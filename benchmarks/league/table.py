@@ -17,7 +17,7 @@ def markdown(rows: Iterable[dict[str, Any]]) -> str:
 
 def plain(rows: Iterable[dict[str, Any]]) -> str:
     """Return it for a terminal, up to 120 columns wide."""
-    lines = [f"{row['name']:<42} {_value(row):>20}  {_against(row)}".replace("**", "") for row in rows]
+    lines = [f"{row['name']:<51} {_value(row):>18}  {_against(row)}".replace("**", "") for row in rows]
     return "\n".join(lines) + "\n"
 
 
