@@ -51,7 +51,7 @@ class KuhnSettings:
     updates: int = 600
     batch_size: int = 384
     workers: int = 192
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     kl_coefficient: float = 0.15
     rank: int = 16
     hidden: int = 64
