@@ -40,6 +40,7 @@ class KuhnSettings:
         batch_size: moves in each.
         workers: games in flight.
         learning_rate: of AdamW.
+        gradient_clipping: norm, about twice the usual one: without momentum a spike is a leap.
         kl_coefficient: chips a nat away from the warmed-up model, see Anchor.
         rank: of the adapter.
         hidden: width of the model.
@@ -48,10 +49,11 @@ class KuhnSettings:
         warm_up_steps: on their moves.
     """
 
-    updates: int = 600
+    updates: int = 500
     batch_size: int = 384
     workers: int = 192
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
+    gradient_clipping: float = 0.1
     kl_coefficient: float = 0.15
     rank: int = 16
     hidden: int = 64
@@ -84,7 +86,7 @@ class KuhnSettings:
             mini_batch_size=self.batch_size,
             buffer_size=self.batch_size,
             learning_rate=self.learning_rate,
-            gradient_clipping=1.0,
+            gradient_clipping=self.gradient_clipping,
             activation_checkpointing=False,
             gradient_checkpointing=False,
             lora_config={"lora_rank": self.rank, "lora_alpha": self.rank},
