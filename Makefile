@@ -9,7 +9,7 @@ KAGGLE := .venv-kaggle
 RUN = runs/traffic_signal-$(basename $(notdir $(SCENARIO)))
 SETTINGS = --set scenario=$(SCENARIO) --set algorithm=$(ALGORITHM) --set total_timesteps=$(STEPS)
 
-.PHONY: setup drill there-and-back train test test-slow test-kaggle bench bench-forecast lint format tree check clean
+.PHONY: setup drill there-and-back train test test-slow test-kaggle bench bench-forecast bench-league lint format tree check clean
 
 setup: $(VENV)/.ready
 
@@ -48,6 +48,9 @@ bench: setup
 
 bench-forecast: setup  ## seventeen workloads, each tested small and then run: about an hour, on an idle machine
 	$(BIN)/python -m benchmarks.forecast
+
+bench-league: setup  ## three seeds of Kuhn poker learnt by self-play, three ladders of ratings: about 20 minutes
+	$(BIN)/python -m benchmarks.league
 
 lint: setup
 	$(BIN)/python -m ruff format --check .

@@ -30,6 +30,18 @@ def test_another_seed_gives_other_weights(tiny_folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+def test_spread_is_that_of_the_weights_at_first(tmp_path):
+    """Their standard deviation, to a tenth; what they are multiples of stays the same."""
+    rows = []
+    for spread in (0.02, 0.2):
+        folder = make_tiny(
+            examples(), tmp_path / str(spread), TinySettings(**{**vars(SMALL), "spread": spread})
+        )
+        rows.append(LanguageModel.load(folder, device="cpu").module.get_input_embeddings().weight.detach())
+        assert float(rows[-1].std()) == pytest.approx(spread, rel=0.1)
+    torch.testing.assert_close(rows[1], 10 * rows[0])
+
+
 def test_the_default_has_about_900_000_parameters(tmp_path):
     """Tied embeddings counted once."""
     lm = LanguageModel.load(make_tiny(examples(), tmp_path / "model"), device="cpu")
@@ -47,7 +59,15 @@ def test_the_loaded_tokenizer_is_the_trained_one(lm, tiny_folder):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"hidden": 30}, {"layers": 0}, {"heads": 4, "key_value_heads": 3}, {"vocabulary": 200}]
+    "wrong",
+    [
+        {"hidden": 30},
+        {"layers": 0},
+        {"heads": 4, "key_value_heads": 3},
+        {"vocabulary": 200},
+        {"spread": 0.0},
+        {"spread": float("nan")},
+    ],
 )
 def test_shapes_that_do_not_go_together_are_refused(wrong):
     """Before anything is trained or written."""

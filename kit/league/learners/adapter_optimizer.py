@@ -8,6 +8,9 @@ import torch
 
 from kit.errors import UsageError
 
+SQUARES = 0.999
+"""β₂ of AdamW: the share of the squared gradients' moving mean that stays; torch's default."""
+
 
 class AdapterOptimizer:
     """Trains named parameters; its state holds them as well, so that a learner comes back bit for bit.
@@ -23,9 +26,22 @@ class AdapterOptimizer:
         learning_rate: float,
         gradient_clipping: float,
         weight_decay: float,
+        momentum: float = 0.9,
     ) -> None:
         self.parameters, self._clipping = parameters, gradient_clipping
-        self._adamw = torch.optim.AdamW(parameters.values(), lr=learning_rate, weight_decay=weight_decay)
+        self._adamw = torch.optim.AdamW(
+            parameters.values(), lr=learning_rate, betas=(momentum, SQUARES), weight_decay=weight_decay
+        )
+
+    @property
+    def momentum(self) -> float:
+        """β₁ of AdamW."""
+        return float(self._adamw.param_groups[0]["betas"][0])
+
+    @momentum.setter
+    def momentum(self, value: float) -> None:
+        for group in self._adamw.param_groups:
+            group["betas"] = (value, SQUARES)
 
     def clear(self) -> None:
         """Drop all gradients, and their memory."""

@@ -58,15 +58,16 @@ class BaseLearner:
             learning_rate=learning_rate,
             gradient_clipping=self.settings.gradient_clipping,
             weight_decay=self.settings.weight_decay,
+            momentum=self.settings.momentum,
         )
 
     def initialize_algorithm(self, **settings: Any) -> None:
-        """Set what belongs to the algorithm; here what of LearnerSettings is no matter of the optimizer.
+        """Set what belongs to the algorithm; here what of LearnerSettings can be set late.
 
         Raises:
             UnknownNameError: a setting that this learner does not have.
         """
-        late = {"max_train_len", "max_generation_len", "loss"}
+        late = {"max_train_len", "max_generation_len", "loss", "momentum"}
         own = {
             name
             for name, parameter in signature(self.initialize_algorithm).parameters.items()
@@ -76,6 +77,8 @@ class BaseLearner:
             if name not in late:
                 raise UnknownNameError(f"setting of {type(self).__name__}", name, late | own)
         self.settings = replace(self.settings, **settings)
+        for optimizer in self.optimizers.values():
+            optimizer.momentum = self.settings.momentum
 
     def _update(self, batch: Sequence[Any]) -> dict[str, float]:
         """Add up the gradients of ``batch`` by ``self.backward`` and return metrics; the policy's adapter is in use."""

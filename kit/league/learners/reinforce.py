@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from kit.league.learners.anchor import Anchor
 from kit.league.learners.base import BaseLearner
 from kit.league.learners.policy_gradient import PolicyGradient
 from kit.league.trajectory import Step
@@ -13,17 +14,28 @@ from kit.league.trajectory import Step
 class Reinforce(BaseLearner):
     """L = −Σ reward · log π(answer | prompt) over a batch of steps; see PolicyGradient for what divides it.
 
+    With ``kl_coefficient`` the reward is less by a penalty for going away from the model as it was loaded.
     Prompts and answers are the tokens that were sampled from and drawn; no text is tokenised here.
     """
 
     _importance_clip: float | None = None
+    _anchor = Anchor()
 
-    def initialize_algorithm(self, *, importance_clip: float | None = None, **settings: Any) -> None:
-        """Set the truncated importance weights' limit (None: no weights), and what every learner can set late."""
+    def initialize_algorithm(
+        self, *, importance_clip: float | None = None, kl_coefficient: float = 0.0, **settings: Any
+    ) -> None:
+        """Set what belongs to REINFORCE, and what every learner can set late.
+
+        Args:
+            importance_clip: limit of the truncated importance weights; None: no weights. See PolicyGradient.
+            kl_coefficient: β of the penalty for going away from the model as it was loaded. See Anchor.
+            **settings: see BaseLearner.
+        """
         super().initialize_algorithm(**settings)
+        self._anchor = Anchor(kl_coefficient)
         self._importance_clip = PolicyGradient(self.settings, importance_clip).importance_clip
 
     def _update(self, batch: Sequence[Step]) -> dict[str, float]:
-        rewards = [step.reward for step in batch]
+        rewards, measured = self._anchor.anchored(self.lm, batch, self.settings)
         gradient = PolicyGradient(self.settings, self._importance_clip)
-        return gradient.accumulate(self.lm, batch, rewards, self.backward)
+        return gradient.accumulate(self.lm, batch, rewards, self.backward) | measured

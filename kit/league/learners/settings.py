@@ -29,6 +29,8 @@ class LearnerSettings:
             steps in the batch (Dr. GRPO: Liu et al. 2025), so that no token counts for more in a short answer;
             TOKEN_AVERAGE divides the whole batch by its number of tokens.
         weight_decay: of AdamW, decoupled (Loshchilov & Hutter 2019); torch's default.
+        momentum: β₁ of AdamW, in [0, 1): the share of the gradients' moving mean that stays. 0 suits games against
+            oneself: what was best against the policies before drives it round in circles.
         seed: of what is drawn at the beginning, such as a value head.
     """
 
@@ -42,6 +44,7 @@ class LearnerSettings:
     gradient_checkpointing: bool = True
     loss: str = LENGTH_CONSTANT
     weight_decay: float = 0.01
+    momentum: float = 0.9
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -56,6 +59,8 @@ class LearnerSettings:
         positive_number("gradient_clipping", self.gradient_clipping)
         if not 0.0 <= self.weight_decay < math.inf:
             raise UsageError(f"weight_decay must be at least 0, not {self.weight_decay}.")
+        if not 0.0 <= self.momentum < 1.0:
+            raise UsageError(f"momentum must be in [0, 1), not {self.momentum}.")
 
 
 def positive_number(name: str, value: float) -> None:
