@@ -128,4 +128,7 @@ class Tracker:
 
 def _mean(values: Iterable[float]) -> float:
     there = list(values)
-    return math.fsum(there) / len(there)
+    try:
+        return math.fsum(there) / len(there)
+    except OverflowError:  # the sum of the largest numbers there are; their mean is one of them
+        return math.fsum(value / len(there) for value in there)

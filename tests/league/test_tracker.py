@@ -136,6 +136,14 @@ def test_a_restored_tracker_goes_on_as_the_other_would(values, window):
     assert other.row() == tracker.row()
 
 
+def test_the_mean_of_the_largest_numbers_is_one():
+    """Though their sum is none."""
+    tracker = Tracker(2)
+    for value in (sys.float_info.max, sys.float_info.max):
+        tracker.log("a", value)
+    assert tracker.row()["a"] == sys.float_info.max
+
+
 def test_a_window_holds_something():
     """No observations have no mean."""
     with pytest.raises(UsageError, match="window must be at least 1"):
