@@ -18,6 +18,7 @@ from kit.harness.size import format_size
 from kit.harness.watchdog import Watchdog, prune_asked, prune_done
 from kit.opening import unattended, watch_limits
 from kit.report.process import ReportProcess
+from kit.timing.compiling import Compiling
 
 if TYPE_CHECKING:
     from kit.session import TrainingSession
@@ -48,6 +49,8 @@ class Companions:
             watch_limits(options, folder),
         )
         self.watchdog.start()
+        self._compiling = Compiling(session.timer)
+        self._compiling.listen()
         leaving.start()
 
     def beat(self, phase: str) -> None:
@@ -63,6 +66,7 @@ class Companions:
     def phase(self, name: str, count: float, shown: str = "") -> Iterator[None]:
         """Attribute the time inside the block to a phase, and say so, or ``shown``, for as long as it lasts."""
         timer = self._session.timer
+        self._compiling.listen()
         self.beat(shown or name)
         try:
             with timer.phase(name, count):
@@ -91,6 +95,7 @@ class Companions:
             now_s = session.clock.monotonic()
             self._progress.tell(session.step, session.total_timesteps, "ended", now_s, now=True)
         self._leaving.stop()
+        self._compiling.stop()
         self.figures.close()
         self.watchdog.stop()
         self.heartbeat.close()

@@ -19,7 +19,8 @@ VERDICT_WORDS = {
     "split": "DOES NOT FIT: split it over sessions (option C); every session resumes the one before",
 }
 
-
+COMPILED_TOLD_S = 0.5
+"""Seconds of compilation that a forecast says nothing of."""
 COMPARED = {"scenario", "n_seeds", "controllers", "differences"}
 """What an evaluation in results.json holds that is a comparison of controllers."""
 
@@ -55,6 +56,7 @@ def forecast_text(forecast: Mapping[str, Any]) -> str:
         as_text(phases),
         *(_drifting(row) for row in forecast["phases"] if row.get("drift")),
         *_busy(forecast["busy_share"]),
+        *_compiled(forecast["compiled_s"]),
         f"CPU {_time(forecast['predicted_cpu_s'])} of the training process;  {_quota(forecast['gpu_quota'])}",
         f"log {forecast['log_lines']:,} lines, {_bytes(forecast['log_bytes'])};  "
         f"disk {_bytes(forecast['disk_bytes'])};  session limit {_time(forecast['limit_s'])}, "
@@ -80,6 +82,12 @@ def _busy(share: float) -> list[str]:
         f"  busy machine: others may have cost up to {share:.0%} of the quick test, so the interval reaches down",
         "  to what an idle one takes. A quick test while it is quiet says more.",
     ]
+
+
+def _compiled(seconds: float) -> list[str]:
+    if seconds < COMPILED_TOLD_S:
+        return []
+    return [f"  compiled for {_time(seconds)}, once for this machine: a run finds it on disk"]
 
 
 def _quota(quota: Mapping[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 Time = Σ over phases of (units in the full run × mean seconds a unit). Means, not medians: slow steps are part of a
 run. What happens once a session (setup, warm-up, finalisation) counts once, however many steps follow; what happens
-once a run (baselines, tests, the last evaluation) counts once, however many sessions it takes.
+once a run (baselines, tests, the last evaluation) counts once, however many sessions it takes. What was compiled for
+a cache on disk does not count: the run finds it there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from kit.timing.drift import drift
 from kit.timing.interval import Interval, Intervals
 from kit.timing.measured import Measurement
 from kit.timing.options import largest_that_fits, side_by_side
+from kit.timing.phases import COMPILE
 from kit.timing.quota import gpu_quota
 
 ONCE = ("setup", "warm_up", "finalise")
@@ -42,7 +44,7 @@ def phase_forecast(measured: Measurement, timesteps: int, cadence: Cadence | Non
     for name in measured.phases:
         if name in ONCE:
             rows.append(_row(measured, name, 1.0, units=1.0))
-        elif name not in BY_TIME:
+        elif name not in (*BY_TIME, COMPILE):
             rows.append(_row(measured, name, measured.plan.count(name, timesteps, counts)))
     busy_s = sum(row["total_s"] for row in rows)
     every_s = {
@@ -140,6 +142,7 @@ def forecast(
         "calibrated": interval.calibrated,
         "pairs": interval.pairs,
         "busy_share": measured.busy_share,
+        "compiled_s": measured.compiled_s,
         "predicted_cpu_s": predicted_cpu_s(measured, timesteps),
         "phases": [_with_interval(row, intervals) for row in phase_forecast(measured, timesteps)],
         "log_lines": round(log_lines),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.errors import UsageError
+from kit.timing.phases import COMPILE
 from kit.timing.plan import RunPlan
 
 
@@ -88,6 +89,11 @@ class Measurement:
                     f"The quick test of {self.timesteps:,} steps ended before its first unit of {phase!r}, of which "
                     f"the run has {units:,.0f}: nothing says what they take. Let the quick test come to one."
                 )
+
+    @property
+    def compiled_s(self) -> float:
+        """Seconds of the quick test that a run does not take again: what they compiled is on disk."""
+        return self.phases[COMPILE]["total_s"] if COMPILE in self.phases else 0.0
 
     def counts(self) -> dict[str, float]:
         """Units of each phase in the quick test."""

@@ -8,7 +8,20 @@ from dataclasses import asdict, dataclass
 
 from kit.harness.clock import SYSTEM_CLOCK, Clock
 
-PHASES = ("setup", "warm_up", "collect", "rollout", "update", "evaluate", "checkpoint", "export", "finalise")
+COMPILE = "compile"
+"""What is compiled once for all processes of a machine; see ``kit.timing.compiling``."""
+PHASES = (
+    "setup",
+    "warm_up",
+    COMPILE,
+    "collect",
+    "rollout",
+    "update",
+    "evaluate",
+    "checkpoint",
+    "export",
+    "finalise",
+)
 CPU_SAMPLE_EVERY = 32
 LONG_VISIT_S = 1e-3
 """Visits of a phase that take longer on average have their CPU time read each time: it costs nothing beside them."""

@@ -7,9 +7,10 @@ from typing import Any
 
 from kit.timing.forecast import BY_TIME, ONCE
 from kit.timing.measured import Measurement
+from kit.timing.phases import COMPILE
 from kit.timing.plan import RunPlan
 
-OVER = ("setup", "warm_up")
+OVER = ("setup", "warm_up", COMPILE)
 """Phases that are over once a session trains."""
 LAST = "finalise"
 OWN_FROM = 0.5
@@ -69,7 +70,7 @@ class Reforecast:
             *{
                 **plan.phases,
                 **plan.rates,
-                **dict.fromkeys(name for name in seen if name not in ONCE + BY_TIME),
+                **dict.fromkeys(name for name in seen if name not in (*ONCE, *BY_TIME, COMPILE)),
             }
         ]
 
