@@ -55,6 +55,10 @@ BASE = "base"
 class Assembly:
     """Loads the model, and makes everything that does not depend on where and how wide the league is played.
 
+    Attributes:
+        monitors: of one's own, which look at each new policy beside those that come by themselves; to be added before
+            the league is made.
+
     Raises:
         UsageError: no such model, game, opponent or LoRA target; a setting out of range.
         ContextLengthError: an answer of ``max_generation_len`` does not fit into the model's context.
@@ -80,6 +84,7 @@ class Assembly:
             self.registry.add_fixed(name)
         self.scheduler = self._scheduler()
         self.buffer = self._buffer()
+        self.monitors: list[Monitor] = []
 
     def league(self, root: Path, workers: Workers, eval_workers: int = EVAL_WORKERS) -> League:
         """Return the league, with its adapters below ``root``."""
@@ -93,7 +98,7 @@ class Assembly:
             self.registry,
             self.tracker,
             partial(self.lm.save_adapter, name=POLICY),
-            self._monitors(),
+            (*self._monitors(), *self.monitors),
         )
         settings = self.settings
         how = LeagueSettings(
