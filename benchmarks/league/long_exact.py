@@ -11,19 +11,19 @@ from itertools import chain
 
 import torch
 
+from benchmarks.league.long_template import MARKS
 from kit.league.game import View
 from kit.league.games.registry import make_game
 from kit.league.games.tic_tac_toe_rules import (
     CELLS,
     FREE,
-    MARKS,
     best_cells,
     free_cells,
     mark_to_move,
     placed,
     winner,
 )
-from kit.league.prompt_templates import COMPACT
+from kit.league.games.tic_tac_toe_rules import MARKS as SIGNS
 from kit.lm.devices import one_thread
 from kit.lm.head_positions import logits_at
 from kit.lm.language_model import LanguageModel
@@ -69,15 +69,15 @@ def rules() -> tuple[str, str]:
 
 
 def view_of(board: str) -> View:
-    """Return what the player to move sees, as far as the compact template shows it."""
-    player = MARKS.index(mark_to_move(board))
+    """Return what the player to move sees, as far as templates of compact forms show it."""
+    player = SIGNS.index(mark_to_move(board))
     compact = " ".join(str(at) if cell == FREE else cell for at, cell in enumerate(board))
     return View(player, rules()[player], "", compact, tuple(map(str, free_cells(board))))
 
 
 def moves_of(lm: LanguageModel, *, adapter: str | None) -> Moves:
     """Return how a model moves that answers with one token, drawn at temperature 1."""
-    prompts = [[*chain(*lm.prompt_tokens(COMPACT.prompt(view_of(board))))] for board in boards()]
+    prompts = [[*chain(*lm.prompt_tokens(MARKS.prompt(view_of(board))))] for board in boards()]
     cells = [token for cell in range(CELLS) for token in lm.tokens(str(cell))]
     found = []
     with torch.inference_mode(), one_thread(lm.device), lm.using(adapter):
@@ -131,7 +131,7 @@ def worth(moves: Moves, opponent: Opponent, mark: str) -> Worth:
 
 def both_sides(moves: Moves, opponent: Opponent) -> Worth:
     """Return the same, half of the games as either player."""
-    first, second = (worth(moves, opponent, mark) for mark in MARKS)
+    first, second = (worth(moves, opponent, mark) for mark in SIGNS)
     won, drawn, lost = ((a + b) / 2 for a, b in zip(first, second, strict=True))
     return won, drawn, lost
 

@@ -28,7 +28,7 @@ Row = dict[str, float]
 
 def learnt(folder: Path, seed: int, settings: LongSettings) -> dict[str, Any]:
     """Make a model, have it learn in ``folder``, and return what came of it: curve, matches, exact figures."""
-    model = tiny_player(folder / "model", [settings.mirror], settings.recipe(seed))
+    model = tiny_player(folder / "model", settings.train_envs, settings.recipe(seed))
     run = settings.run(model, seed)
     exact = settings.env_id == TIC_TAC_TOE
     if exact:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.league.long_template import MARKS
 from kit.errors import GameError
 from kit.league.actor import Actor
 from kit.league.game_record import GameRecord
@@ -16,7 +17,7 @@ from kit.league.opponents.registry import make_opponent
 from kit.league.outcome import meetings
 from kit.league.play import FIXED
 from kit.league.play_settings import PlaySettings
-from kit.league.prompt_templates import COMPACT, find_template
+from kit.league.prompt_templates import find_template
 from kit.league.seeds import derived_seed
 from kit.lm.language_model import LanguageModel
 from kit.lm.transformers_backend import TransformersBackend
@@ -71,8 +72,8 @@ def played(lm: LanguageModel, adapter: Path | None, match: Match) -> dict[str, l
 def _spec(match: Match, number: int, adapter: str | None) -> GameSpec:
     """Return the game of that number; the policy begins where it is even."""
     own = number % 2
-    policy = PlayerSpec(own, "policy", adapter, COMPACT.name, learns=False, policy_version=0)
-    other = PlayerSpec(1 - own, match.opponent, None, COMPACT.name, learns=False, policy_version=FIXED)
+    policy = PlayerSpec(own, "policy", adapter, MARKS.name, learns=False, policy_version=0)
+    other = PlayerSpec(1 - own, match.opponent, None, MARKS.name, learns=False, policy_version=FIXED)
     players = (policy, other) if own == 0 else (other, policy)
     return GameSpec(number, derived_seed(match.seed, match.opponent, number), match.env_id, EVAL, players)
 
