@@ -47,7 +47,9 @@ def main(words: list[str] | None = None) -> int:
         return evaluate(read_facts(chosen.source), as_markdown=chosen.markdown)
     settings = [WANTED[name] for name in chosen.games]
     if chosen.updates:
-        settings = [replace(one, updates=chosen.updates, look_every=1) for one in settings]
+        settings = [
+            replace(one, updates=chosen.updates, look_every=max(1, chosen.updates // 3)) for one in settings
+        ]
     jobs = [(one, seed) for one in settings for seed in chosen.seeds]
     with tempfile.TemporaryDirectory(prefix="league-facts-") as scratch:
         folder = chosen.folder or Path(scratch)

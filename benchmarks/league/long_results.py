@@ -56,7 +56,7 @@ def _of_all(squares: Sequence[Facts], how: str) -> list[Row]:
     last = [one["matches"]["last"] for one in squares]
     score = min(score_of(both(one["random"][how])) for one in last)
     drawn = min(_drawn(one["minimax"][how]) for one in last)
-    name = f"{TIC_TAC_TOE}, worst of {len(squares)} seeds, {how}"
+    name = f"{TIC_TAC_TOE}, worst of {len(squares)}, {how}"
     asked, asked_drawn = f"≥ {SCORE:.2f} asked", f"≥ {100 * DRAWS:.0f} % asked"
     return [
         row_of(
@@ -83,12 +83,12 @@ def _tak(facts: Facts) -> list[Row]:
         told = f"{_told(facts['matches']['last']['random'][how])}; {before}"
         met = low > warm_high if how == "sampled" else None
         value = score_of(counts["last"])
-        rows.append(row_of(facts, f"{name}, {how}: score against random", value, "of 1", told, None, met=met))
+        rows.append(row_of(facts, f"{name}, {how}: against random", value, "of 1", told, None, met=met))
         scripted = facts["matches"]["last"]["scripted"][how]
         rows.append(
             row_of(
                 facts,
-                f"{name}, {how}: score against scripted",
+                f"{name}, {how}: against scripted",
                 score_of(both(scripted)),
                 "of 1",
                 _told(scripted),
