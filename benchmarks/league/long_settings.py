@@ -143,11 +143,13 @@ class LongSettings:
 TIC_TAC_TOE = LongSettings("TicTacToe-v0", updates=320, max_tokens=1)
 TAK = LongSettings(
     "SimpleTak-v0",
-    updates=60,
+    updates=75,
     max_tokens=3,
     look_every=15,
     look_games=200,
     workers=120,
+    learning_rate=1.5e-3,
+    halved_after=100.0,
     warm_up_games=1000,
     warm_up_steps=400,
 )
