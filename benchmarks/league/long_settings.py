@@ -143,7 +143,7 @@ class LongSettings:
 TIC_TAC_TOE = LongSettings("TicTacToe-v0", updates=320, max_tokens=1)
 TAK = LongSettings(
     "SimpleTak-v0",
-    updates=75,
+    updates=60,
     max_tokens=3,
     look_every=15,
     look_games=200,
