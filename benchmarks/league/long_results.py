@@ -58,7 +58,7 @@ def _of_all(squares: Sequence[Facts], how: str) -> list[Row]:
     last = [one["matches"]["last"] for one in squares]
     score = min(score_of(both(one["random"][how])) for one in last)
     drawn, asked = min(_drawn(one["minimax"][how]) for one in last), 100 * DRAWS
-    name = f"{TIC_TAC_TOE}, worst seed, {how}"
+    name = f"{TIC_TAC_TOE}, worst of {len(squares)}, {how}"
     told = f"≥ {SCORE:.2f} asked"
     return [
         row_of(newest, f"{name}: against random", score, OF_ONE, told, score / SCORE, met=score >= SCORE),
