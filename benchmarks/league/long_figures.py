@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.league.long_results import DRAWS, SCORE, wilson
+from benchmarks.league.long_matches import both
+from benchmarks.league.long_results import DRAWS, SCORE, score_of, wilson
 from kit.report import style
 
 Facts = Mapping[str, Any]
@@ -56,19 +57,22 @@ def _tak(taks: Sequence[Facts], path: Path) -> Path:
     ends = []
     for place, one in enumerate(taks):
         colour = (style.AGENT, *style.OTHERS)[place]
-        games = one["settings"]["look_games"]
-        xs, ys, spans = [], [], []
-        for row in one["curve"]:
-            share = row["eval_score/SimpleTak-v0/random"]
-            xs.append(row["games"])
-            ys.append(share)
-            spans.append(wilson((share * games, 0.0, (1.0 - share) * games)))
+        looks = [(0.0, both(one["matches"]["warm_up"]["random"]["sampled"])), *_looks(one)]
+        xs = [games for games, _ in looks]
+        ys = [score_of(counts) for _, counts in looks]
         axes.plot(xs, ys, color=colour, linewidth=1.3, marker=".", markersize=4)
-        lows, highs = zip(*spans, strict=True)
+        lows, highs = zip(*(wilson(counts) for _, counts in looks), strict=True)
         axes.fill_between(xs, lows, highs, color=colour, alpha=0.15, linewidth=0)
         ends.append((xs[-1], ys[-1], colour, f"seed {one['seed']}"))
     axes.set_ylim(0.0, 1.0)
     return _finished(figure, axes, ends, path)
+
+
+def _looks(facts: Facts) -> list[tuple[float, list[float]]]:
+    """Return the games played before each look, and what its own came to: won, drawn, lost, a draw as half of each."""
+    games = facts["settings"]["look_games"]
+    shares = [(row["games"], row["eval_score/SimpleTak-v0/random"]) for row in facts["curve"]]
+    return [(played, [share * games, 0.0, (1.0 - share) * games]) for played, share in shares]
 
 
 def _finished(figure: Any, axes: Any, ends: Sequence[tuple[float, float, str, str]], path: Path) -> Path:

@@ -90,13 +90,13 @@ def _tak(facts: Facts) -> list[Row]:
     return [*rows, *_of_time(facts, name)]
 
 
-def score_of(counts: Sequence[int]) -> float:
+def score_of(counts: Sequence[float]) -> float:
     """Return wins and half of the draws, as a share of the games won, drawn and lost."""
     won, drawn, lost = counts
     return (won + drawn / 2) / (won + drawn + lost)
 
 
-def wilson(counts: Sequence[int]) -> tuple[float, float]:
+def wilson(counts: Sequence[float]) -> tuple[float, float]:
     """Return the 95 % interval of ``score_of`` by Wilson (1927).
 
     It is that of a share, which is no narrower than one where some games are drawn: a draw varies less than a win and a
