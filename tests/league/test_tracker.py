@@ -157,14 +157,6 @@ class _Kept:
         self.closed = True
 
 
-def test_the_mean_of_the_largest_numbers_is_one():
-    """Three of them: their sum is no float, and a third of each rounds up."""
-    tracker = Tracker(window=3)
-    for _ in range(3):
-        tracker.log("loss", sys.float_info.max)
-    assert tracker.row() == {"loss": sys.float_info.max}
-
-
 def test_rows_go_to_every_writer():
     """With their step; closing closes them."""
     writers = [_Kept(), _Kept()]
