@@ -8,7 +8,7 @@ from typing import Any
 
 from kit.league.build_settings import RAY, BuildSettings
 from kit.league.collector import Collector, Workers
-from kit.league.env_specs import TrainEnvSpec
+from kit.league.env_specs import EvalEnvSpec, TrainEnvSpec
 from kit.league.episode_buffer import EpisodeBuffer
 from kit.league.game_pool import GamePool
 from kit.league.game_scheduler import GameScheduler
@@ -197,7 +197,8 @@ def _try_out(matches: MatchSettings) -> None:
     Raises:
         UsageError: there is no such game or opponent, or one that cannot play a game.
     """
-    for spec in (*matches.train_envs, *matches.eval_envs):
+    specs: list[TrainEnvSpec | EvalEnvSpec] = [*matches.train_envs, *matches.eval_envs]
+    for spec in specs:
         make_game(spec.env_id, spec.num_players)
     for name in matches.opponents:
         make_opponent(name)
