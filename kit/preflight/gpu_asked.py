@@ -21,9 +21,7 @@ def _look_for_gpu(launching: Launching) -> Verdict:
     found = len(read() if read is not None else from_command())
     if asked and not found:
         return fails(f"{asked[0]} is {launching.parameters[asked[0]]!r}, and no GPU answers on this machine.")
-    if (
-        found and not asked and any(launching.parameters.get(name) for name in NAMES)
-    ):  # empty: whatever is there
+    if found and not asked and any(name in launching.parameters for name in NAMES):
         return notes(f"{found} GPU(s) answer, and the notebook asks for none.")
     return passes(f"{'A GPU is' if asked else 'No GPU is'} asked for by a parameter; {found} answer(s).")
 
