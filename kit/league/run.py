@@ -85,9 +85,9 @@ class Run:
         """
         if self._session is not None:
             raise UsageError("A run is started once: build() another one, which goes on in the same folder.")
+        options = {"tensorboard": self._logs.tensorboard, **options}
         self._interface = interface
         workers = self._workers(num_collection_workers, num_eval_workers)
-        options = {"tensorboard": self._logs.tensorboard, **options}
         self._session = TrainingSession.open(
             NOTEBOOK, total_timesteps=learning_steps, config=self.config(workers, num_eval_workers), **options
         )
