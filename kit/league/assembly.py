@@ -199,7 +199,7 @@ def _try_out(matches: MatchSettings) -> None:
     """
     specs: list[TrainEnvSpec | EvalEnvSpec] = [*matches.train_envs, *matches.eval_envs]
     for spec in specs:
-        make_game(spec.env_id, spec.num_players)
+        make_game(spec.env_id, spec.num_players).reset(0)
     for name in matches.opponents:
         make_opponent(name)
     for name, spec in matches.encounters:
