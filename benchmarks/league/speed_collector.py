@@ -5,8 +5,10 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.league.speed_legal import LegalMoves
 from benchmarks.league.speed_player import VERBOSE_GAMES, load_player, specs_of
 from benchmarks.league.speed_prompts import play_settings
 from benchmarks.league.speed_rows import Row, row
@@ -29,19 +31,23 @@ ASKED = 0.10
 
 
 class Timed:
-    """A backend that counts another's CPU-seconds, and its answers."""
+    """A backend that counts another's CPU-seconds, and its answers; moves are legal, whatever those were."""
 
     def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self.spent_s, self.answers = 0.0, 0
+        self._backend, self._moves = backend, LegalMoves()
+        self.spent_s, self.answers, self.apart_s = 0.0, 0, 0.0
 
     def generate(self, requests: Sequence[Request]) -> list[Generation]:
         """Answer."""
         began = time.process_time()
         answers = self._backend.generate(requests)
-        self.spent_s += time.process_time() - began
+        answered = time.process_time()
+        self.spent_s += answered - began
         self.answers += len(answers)
-        return answers
+        moves = self._moves.generate(requests)
+        legal = [replace(one, text=move.text) for one, move in zip(answers, moves, strict=True)]
+        self.apart_s += time.process_time() - answered
+        return legal
 
     def forget(self, adapter: str) -> None:
         """Drop what is kept of an adapter."""
@@ -59,10 +65,10 @@ def _overhead(size: Size, model: Path, env_id: str, template: str) -> Row:
     collector, buffer = collecting(backend, env_id, template, size)
     shares, others = [], []
     for repeat in range(1 + size.repeats):
-        backend.spent_s, backend.answers = 0.0, 0
+        backend.spent_s, backend.answers, backend.apart_s = 0.0, 0, 0.0
         began = time.process_time()
         collector.collect(size.batch)
-        spent_s = time.process_time() - began
+        spent_s = time.process_time() - began - backend.apart_s
         buffer.sample(size.batch)
         if repeat:
             shares.append((spent_s - backend.spent_s) / backend.spent_s)

@@ -24,9 +24,7 @@ def measure(size: Size, model: Path) -> list[Row]:
     lm, rows = load_player(model), []
     for env_id in VERBOSE_GAMES:
         rounds = {
-            name: recorded(
-                TransformersBackend(lm), env_id, name, in_flight=size.in_flight, rounds=size.rounds
-            )
+            name: recorded(env_id, name, in_flight=size.in_flight, rounds=size.rounds)
             for name in (QWEN3_ZS.name, RULES_COMPACT.name, COMPACT.name)
         }
         wordy = rounds[QWEN3_ZS.name]
@@ -54,7 +52,7 @@ def _both(lm: LanguageModel, rounds: Rounds, size: Size) -> tuple[float, float]:
             backend.generate(asked)
 
     works = [lambda: answered(TransformersBackend(lm)), lambda: answered(PlainGenerate(lm))]
-    ours, theirs = cpu_seconds(works, size.repeats)
+    ours, theirs = cpu_seconds(works, min(3, size.repeats), before=0)
     return count(rounds) / ours, count(rounds) / theirs
 
 

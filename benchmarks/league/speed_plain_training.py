@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from kit.league.trajectory import Step
-from kit.lm.libraries import library
+from kit.lm.libraries import library, no_progress_bar
 from kit.lm.lora import LoraSettings
 
 IGNORED = -100
@@ -21,7 +21,8 @@ class PlainReinforce:
 
     def __init__(self, folder: Path, lora: LoraSettings, mini_batch_size: int, longest_answer: int) -> None:
         auto, peft = library("transformers"), library("peft")
-        module = auto.AutoModelForCausalLM.from_pretrained(str(folder), local_files_only=True)
+        with no_progress_bar():
+            module = auto.AutoModelForCausalLM.from_pretrained(str(folder), local_files_only=True)
         self._model: Any = peft.get_peft_model(
             module, peft.LoraConfig(**lora.config(), task_type="CAUSAL_LM")
         )

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from benchmarks.league.speed_legal import LegalMoves
 from benchmarks.league.speed_player import load_player
 from benchmarks.league.speed_prompts import Endless
 from kit.league.games.registry import make_game
@@ -84,8 +85,8 @@ def _backend(model: Path) -> TransformersBackend:
 
 
 def with_model(env_id: str, seconds: float, model: Path, in_flight: int) -> tuple[int, float]:
-    """Play the model against itself, so many games at a time; a round that has begun is finished."""
-    games = Endless(_backend(model), env_id, COMPACT.name, in_flight)
+    """Have the model answer, so many games at a time; a round that has begun is finished, and moves are legal."""
+    games = Endless(LegalMoves(_backend(model)), env_id, COMPACT.name, in_flight)
     for _ in range(5):
         games.round()
     found, began = 0, time.perf_counter()

@@ -10,6 +10,7 @@ from kit.league.player_recipe import random_moves
 from kit.league.prompt_templates import BOXED, COMPACT, QWEN3_ZS, PromptTemplate, register_template
 from kit.lm.devices import one_thread
 from kit.lm.language_model import LanguageModel
+from kit.lm.libraries import no_progress_bar
 from kit.lm.tiny import make_tiny
 from kit.lm.warm_up import WarmUpSettings, warm_up
 
@@ -40,7 +41,8 @@ def make_player(folder: Path, cycles: int) -> Path:
             for examples, batch in ((long, 8), (short, 32)):
                 warm_up(lm, examples, WarmUpSettings(steps=15, batch=batch, learning_rate=2e-3, seed=cycle))
     model = folder / "player"
-    lm.module.save_pretrained(model)  # type: ignore[operator]
+    with no_progress_bar():
+        lm.module.save_pretrained(model)  # type: ignore[operator]
     lm.tokenizer.save_pretrained(model)
     return model
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.league.speed_legal import LegalMoves
 from benchmarks.league.speed_player import ANSWER_TOKENS
 from kit.league.actor import Actor
 from kit.league.game_record import GameRecord
@@ -67,9 +68,9 @@ class Endless:
         return self.pool.round()
 
 
-def recorded(backend: Backend, env_id: str, template: str, *, in_flight: int, rounds: int) -> Rounds:
-    """Return what so many rounds ask, after the first ones, with so many games in flight."""
-    recorder = Recorder(backend)
+def recorded(env_id: str, template: str, *, in_flight: int, rounds: int) -> Rounds:
+    """Return what so many rounds of random legal games ask, after the first ones, with so many in flight."""
+    recorder = Recorder(LegalMoves())
     games = Endless(recorder, env_id, template, in_flight)
     for _ in range(AT_FIRST + rounds):
         games.round()

@@ -7,9 +7,9 @@ import statistics
 import time
 from pathlib import Path
 
+from benchmarks.league.speed_legal import LegalMoves
 from benchmarks.league.speed_prompts import mirror, play_settings
 from benchmarks.league.speed_rows import Row, row
-from benchmarks.league.speed_scripted import FreeCell
 from benchmarks.league.speed_size import Size
 from kit.league.actor import Actor
 from kit.league.game_pool import GamePool
@@ -28,8 +28,8 @@ def measure(size: Size, model: Path) -> list[Row]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray.init(num_cpus=1 + sum(WORKERS), include_dashboard=False, log_to_driver=False, configure_logging=False)
     settings = play_settings(COMPACT.name)
-    pools: list[GamePool] = [LocalPool([Actor(FreeCell())], settings)]
-    pools += [RayPool(FreeCell, settings, RaySettings(workers)) for workers in WORKERS]
+    pools: list[GamePool] = [LocalPool([Actor(LegalMoves())], settings)]
+    pools += [RayPool(LegalMoves, settings, RaySettings(workers)) for workers in WORKERS]
     try:
         seconds = _seconds(pools, size)
     finally:

@@ -18,9 +18,9 @@ def row(
     return found if met is None else found | {"met": met}
 
 
-def cpu_seconds(works: Sequence[Callable[[], object]], repeats: int) -> list[float]:
-    """Return the median CPU-seconds of each of ``works``, which take turns, after one round that does not count."""
-    for work in works:
+def cpu_seconds(works: Sequence[Callable[[], object]], repeats: int, before: int = 1) -> list[float]:
+    """Return the median CPU-seconds of each of ``works``, which take turns, after rounds that do not count."""
+    for work in [*works] * before:
         work()
     taken: list[list[float]] = [[] for _ in works]
     for _ in range(repeats):

@@ -21,7 +21,7 @@ class Size:
     repeats: int = 5
     block_s: float = 1.0
     in_flight: int = 128
-    rounds: int = 3
+    rounds: int = 2
     batch: int = 384
     warm_up: int = 3
 

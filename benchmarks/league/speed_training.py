@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.league.speed_legal import LegalMoves
 from benchmarks.league.speed_plain_training import PlainReinforce
 from benchmarks.league.speed_player import ANSWER_TOKENS, load_player
 from benchmarks.league.speed_prompts import Endless
@@ -54,8 +55,11 @@ def sized(size: Size, template: str) -> tuple[int, int]:
 
 
 def played(model: Path, template: str, steps: int) -> list[list[Step]]:
-    """Return whole episodes of the model against itself with so many steps or just more; the last one is rewarded."""
-    games = Endless(TransformersBackend(load_player(model)), GAME, template, 16)
+    """Return whole episodes with so many steps or just more, the last one rewarded.
+
+    Moves are random, tokens those of the model's answers.
+    """
+    games = Endless(LegalMoves(TransformersBackend(load_player(model))), GAME, template, 16)
     found: list[list[Step]] = []
     while sum(map(len, found)) < steps:
         for record in games.round():
