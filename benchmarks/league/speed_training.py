@@ -41,7 +41,7 @@ def _of(size: Size, model: Path, template: str) -> list[Row]:
         lambda: a2c.update(episodes),
     ]
     tokens = tokens_of(steps)
-    ours, theirs, both = (tokens / seconds for seconds in cpu_seconds(works, size.repeats))
+    ours, theirs, both = (tokens / seconds for seconds in cpu_seconds(works, min(3, size.repeats)))
     name = f"{GAME} {WORDS[template]}"
     return [
         row(f"REINFORCE, {name}", ours, UNIT, f"transformers and peft alone: {theirs:,.0f}", ours / theirs),
