@@ -15,6 +15,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kit.errors import UsageError, choose
 from kit.league.game import View
@@ -76,6 +77,7 @@ def _compact_rest(view: View) -> str:
     return f"{view.compact}\n>"
 
 
+@lru_cache(256)
 def role_word(rules: str) -> str:
     """Return four letters that stand for ``rules``, so that no two games in a league begin alike (CRC-32)."""
     number = zlib.crc32(rules.encode("utf-8", "surrogatepass"))
