@@ -59,11 +59,11 @@ def test_it_knows_the_rules_and_not_how_to_play():
     assert 0.9 < sum(chances.values()) <= 1.0 + 1e-6
     lm.adapt(LoraSettings(rank=2), "policy")
     monitor = KuhnMonitor(lm, find_template("compact"))
-    assert len(monitor.policies) == 1
-    assert exploitability(monitor.policies[0]) == pytest.approx(11 / 24, abs=0.12)
+    assert monitor.average.count == 1
+    assert exploitability(monitor.first) == pytest.approx(11 / 24, abs=0.12)
     seen = monitor.look()
     assert seen["eval_exploitability"] == pytest.approx(seen["eval_exploitability_of_average"])
-    assert len(monitor.policies) == 2
+    assert monitor.average.count == 2
 
 
 def test_a_policy_that_says_nothing_legal_is_still_looked_at():
