@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from kit.errors import GameError, IntegrityError, KitError
+from kit.errors import GameError, IntegrityError, KitError, UsageError
 from kit.league.action_parser import parse_action
 from kit.league.game import Game, Verdict
 from kit.league.game_record import GameRecord, Move
@@ -82,7 +82,8 @@ class GameInPlay:
     def take(self, generation: Generation) -> None:
         """Make the move that a policy answered; a step is kept where it learns."""
         mover, prompt, turn = self.mover, self._prompt, self.turn
-        assert prompt is not None, "pending() comes before take()"
+        if prompt is None:
+            raise UsageError(f"Game {self.spec.number} has asked nothing: pending() comes before take().")
         action, format_ok = parse_action(generation.text, self._settings.template(mover.template))
         verdict = self._make(mover, generation.text, action, format_ok)
         if verdict is None or not mover.learns:
@@ -233,5 +234,5 @@ def _as_game_error(what: str) -> Iterator[None]:
         yield
     except KitError:
         raise
-    except Exception as error:
+    except Exception as error:  # environments and opponents are anybody's code, and throw what they like
         raise GameError(f"{what} threw {type(error).__name__}: {error}") from error
