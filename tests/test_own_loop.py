@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 from kit.errors import StorageError, UsageError
+from kit.report.process import ReportProcess
 from tests.crash.runs import assert_sound, read
 from tests.crash.walk import Walk
 from tests.walking import open_session, walk_on
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(monkeypatch):
+    """Figures and page take longer than everything else together."""
+    monkeypatch.setattr(ReportProcess, "_ask", lambda *_: False)
 
 
 def test_an_error_in_the_first_step_leaves_the_checkpoint_of_the_start(tmp_path):

@@ -15,6 +15,7 @@ from kit.league.results import results
 from kit.league.under_session import learn
 from kit.session import TrainingSession
 from kit.tensors import decode, encode
+from tests.league.made_games import Scripted
 from tests.league.scripted_league import Learner, scripted_league
 
 UPDATES = 7
@@ -84,12 +85,15 @@ def test_policies_of_a_lost_future_are_gone_after_a_resume(tmp_path):
     league.update()
     assert set(adapters(tmp_path)) == {"000001", "000002", "000003"}
     future = adapters(tmp_path)["000002"]
-    again = scripted_league(tmp_path, learner=Learner())
+    backend = Scripted()
+    again = scripted_league(tmp_path, learner=Learner(), backend=backend)
     again.load_state_dict(saved)
     again.parts.learner.weight += 1.0  # so that its policies are others
     again.update()
     assert set(adapters(tmp_path)) == {"000001", "000002"}
     assert adapters(tmp_path)["000002"] != future
+    # A backend that was there before the resume may hold them.
+    assert {str(tmp_path / "adapters" / name) for name in ("000002", "000003")} <= set(backend.forgotten)
 
 
 def test_a_resume_without_its_policies_is_refused(tmp_path):
