@@ -18,6 +18,7 @@ from kit.lm.drawing import uniforms
 from kit.lm.generation import Generation, Request, Sampling
 from kit.lm.language_model import LanguageModel
 from kit.lm.prompt_cache import PromptCache, slides
+from kit.lm.row_batches import row_batches
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ _Group = tuple[str | None, tuple[int, ...], Sampling, int]
 class TransformersBackend:
     """A Backend on a LanguageModel in this process.
 
-    Requests are grouped by adapter, fixed prompt and sampling; a group goes through the model in batches. Adapters are
-    loaded from their folders when they are first asked for, and the least recently used is dropped. The model can be
-    trained between two calls: what was made from weights that changed in place is made again.
+    Requests are grouped by adapter, fixed prompt and sampling; a group goes through the model in batches of rows of
+    like length. Adapters are loaded from their folders when they are first asked for, and the least recently used is
+    dropped. The model can be trained between two calls: what was made from weights that changed in place is made again.
 
     Not covered: models with a recurrent state beside keys and values (a UsageError). Written for CUDA as well, where
     it has not been run; sums over a vocabulary may differ there in their last bits from call to call.
@@ -93,8 +94,9 @@ class TransformersBackend:
         answers = [Answer([], []) for _ in asked]
         for group, members in self._grouped(asked).items():
             with self._answering(group[0]) as (lm, version):
-                for start in range(0, len(members), self.most_rows):
-                    numbers = members[start : start + self.most_rows]
+                lengths = [len(asked[number].tail) for number in members]
+                for places in row_batches(lengths, self.most_rows, group[2].max_tokens):
+                    numbers = members[places.start : places.stop]
                     batch = self._batch(lm, group, version, [asked[number] for number in numbers])
                     for number, answer in zip(numbers, self._decoded(lm, group[0], batch), strict=True):
                         answers[number] = answer
