@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 STEP_TOKENS = 64
-"""Tokens of prompts that are read in the time of one step of decoding, about: what a step costs however few its rows."""
+"""Tokens of prompts that are read in about the time of one step of decoding, however few its rows."""
 
 
 def row_batches(lengths: Sequence[int], most_rows: int, longest_answer: int) -> Iterator[range]:
