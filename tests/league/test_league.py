@@ -204,6 +204,7 @@ def test_a_damaged_policy_makes_the_run_fall_back_on_the_checkpoint_before(tmp_p
     assert "checkpoints/step-000000004/adapters/000004/weight.json" in verify(root).bad
     (tmp_path / "inputs").mkdir()
     shutil.copy(package(root).path, tmp_path / "inputs")  # made anew, with the damaged file
+    assert verify(tmp_path / "inputs/artifacts.zip").bad == ["adapters/000004/weight.json"]
     for out, more in ((tmp_path / "taken", {"inputs": tmp_path / "inputs"}), (root, {})):
         with opened(out, **more) as session:
             learn(session, scripted_league(session.folder.root))
