@@ -37,6 +37,10 @@ class _Asked:
 REMEMBERED = 2**14
 """Texts whose tokens are remembered, and the other way round: games come through the same states again and again."""
 
+WORTH_CACHING = 16
+"""Tokens of a fixed prompt from which on its keys and values are kept. Prompts with a shorter one are read whole, those
+of all roles in one batch: a pass more costs more than these tokens do."""
+
 _Group = tuple[str | None, tuple[int, ...], Sampling, int]
 
 
@@ -110,6 +114,8 @@ class TransformersBackend:
     def _asked(self, request: Request) -> _Asked:
         cached = self._fixed_tokens(request.prompt.fixed)
         tail = self._tokens(request.prompt.rest)
+        if len(cached) < WORTH_CACHING:
+            cached, tail = (), cached + tail
         if not tail:  # the logits after the last token are needed, not only its keys and values
             cached, tail = cached[:-1], cached[-1:]
         if not tail:
@@ -148,10 +154,12 @@ class TransformersBackend:
     def _batch(self, lm: LanguageModel, group: _Group, version: int, asked: Sequence[_Asked]) -> Batch:
         adapter, cached, sampling, _ = group
         numbers = np.stack([uniforms(one.request.seed, sampling.max_tokens) for one in asked])
+        tails = {tail: place for place, tail in enumerate(dict.fromkeys(one.tail for one in asked))}
         return Batch(
-            cache=self.prompts.rows(lm, (adapter, cached), version, len(asked)),
+            cache=self.prompts.rows(lm, (adapter, cached), version, len(tails)),
             fixed=len(cached),
-            tails=[one.tail for one in asked],
+            tails=list(tails),
+            asked=[tails[one.tail] for one in asked],
             numbers=torch.from_numpy(numbers).to(self.lm.device),
             temperature=sampling.temperature,
             stops=frozenset(self._stops(sampling)),
