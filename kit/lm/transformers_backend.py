@@ -98,8 +98,8 @@ class TransformersBackend:
         answers = [Answer([], []) for _ in asked]
         for group, members in self._grouped(asked).items():
             with self._answering(group[0]) as (lm, version):
-                lengths = [len(asked[number].tail) for number in members]
-                for places in row_batches(lengths, self.most_rows, group[2].max_tokens):
+                tails = [asked[number].tail for number in members]
+                for places in row_batches(tails, self.most_rows, group[2].max_tokens):
                     numbers = members[places.start : places.stop]
                     batch = self._batch(lm, group, version, [asked[number] for number in numbers])
                     for number, answer in zip(numbers, self._decoded(lm, group[0], batch), strict=True):
@@ -129,7 +129,7 @@ class TransformersBackend:
         return _Asked(request, cached, tail)
 
     def _grouped(self, asked: Sequence[_Asked]) -> dict[_Group, list[int]]:
-        """Return the numbers of the requests that go together, the shorter ones first."""
+        """Return the numbers of the requests that go together, shorter ones first, equal ones beside each other."""
         groups: dict[_Group, list[int]] = {}
         for number, one in enumerate(asked):
             even = len(one.tail) if self._slides else 0  # a window's edge must not be shifted by padding
@@ -137,7 +137,7 @@ class TransformersBackend:
                 number
             )
         for members in groups.values():
-            members.sort(key=lambda number: len(asked[number].tail))
+            members.sort(key=lambda number: (len(asked[number].tail), asked[number].tail))
         return groups
 
     @contextlib.contextmanager
