@@ -137,11 +137,6 @@ class GameInPlay:
         if action is not None and not self.fault:
             self._make(self.mover, action, action, True)
 
-    def advance(self) -> None:
-        """Let opponents move until it is a policy's turn, or it is over."""
-        while self.opponent_moves:
-            self.answered(self.ask())
-
     def break_off(self, reason: str) -> None:
         """End it with a fault that came from outside: a prompt that is longer than the context."""
         self.fault = reason

@@ -12,16 +12,22 @@ from kit.tensors import decode, encode
 from tests.league.made_games import Taker, answer, settings_in, spec_of
 
 
+def let_opponents_move(play):
+    """Until it is a policy's turn, or over."""
+    while play.opponent_moves:
+        play.answered(play.ask())
+
+
 def played(spec, settings, moves=100):
     """Return a game after so many moves of policies, or at its end."""
     play = GameInPlay(spec, settings)
-    play.advance()
+    let_opponents_move(play)
     for _ in range(moves):
         request = play.pending()
         if request is None:
             break
         play.take(answer(request))
-        play.advance()
+        let_opponents_move(play)
     return play
 
 
@@ -124,7 +130,7 @@ def test_what_is_wrong_with_the_setup_is_no_broken_game(tmp_path):
         spec_of(0, "x", "policy"), type(settings)(settings.make_game, missing, settings.template, tmp_path)
     )
     with pytest.raises(MissingDependencyError):
-        play.advance()
+        let_opponents_move(play)
 
 
 @given(
@@ -142,7 +148,7 @@ def test_a_saved_game_goes_on_as_if_it_had_not_been(number, moves, seats, tmp_pa
     assert play.state_dict() == half.state_dict()
     while (request := play.pending()) is not None:
         play.take(answer(request))
-        play.advance()
+        let_opponents_move(play)
     assert play.record() == undisturbed.record()
 
 
