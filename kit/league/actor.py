@@ -102,7 +102,10 @@ class Actor:
         except ContextLengthError as error:
             if len(requests) == 1:
                 return [error]
-            return [answer for request in requests for answer in self.answer_each([request])]
+            half = (
+                len(requests) // 2
+            )  # so that one among many costs a few batches, and not one for each of them
+            return [*self.answer_each(requests[:half]), *self.answer_each(requests[half:])]
 
     def adapter_id(self, adapter: str | None) -> int:
         """Return the number of an adapter: 0 for the base model, else counted from 1 as they were first asked for."""

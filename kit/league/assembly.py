@@ -66,7 +66,7 @@ class Assembly:
         algorithm = learner_class(settings.algorithm)
         specs: list[TrainEnvSpec | EvalEnvSpec] = [*settings.train_envs, *settings.eval_envs]
         for spec in specs:
-            make_game(spec.env_id, spec.num_players)
+            make_game(spec.env_id, spec.num_players).reset(0)
         for name in settings.opponents:
             make_opponent(name)
         for name, spec in settings.encounters:

@@ -130,6 +130,18 @@ def test_an_error_reaches_those_who_wait_and_the_actor_lives_on():
     assert after.result(0) == answer(request(9))
 
 
+def test_a_prompt_that_is_too_long_costs_the_others_a_few_batches():
+    """One of sixty-four: halves are asked again, not every prompt by itself; each has its answer, it its error."""
+    backend = Scripted(context=20)
+    asked = [request(number, "3\n>" + "x" * 50 * (number == 41)) for number in range(64)]
+    found = Actor(backend).answer_each(asked)
+    assert [place for place, one in enumerate(found) if isinstance(one, ContextLengthError)] == [41]
+    assert [one for place, one in enumerate(found) if place != 41] == [
+        answer(one) for place, one in enumerate(asked) if place != 41
+    ]
+    assert len(backend.asked) <= 1 + 2 * 6
+
+
 def test_closing_answers_what_waits_and_refuses_the_rest():
     """Nobody waits for ever for an actor that is gone."""
     actor = Actor(Scripted(), window_s=60.0)
