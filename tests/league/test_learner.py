@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import inf, nan
+from types import MappingProxyType
 
 import pytest
 import torch
@@ -110,11 +111,11 @@ def test_an_error_surfaces_at_once_and_leaves_nothing_behind():
 
 
 def test_a_learner_that_learns_nothing_is_no_learner():
-    """Metrics that are none, and losses that never reach backward(), are told with the class; a zero gradient is one."""
+    """No metrics, and losses that never reach backward(), are told with the class; a gradient of 0 is one."""
     lm = small_lm()
 
     class Forgetful(BaseLearner):
-        gives = {"loss": 0.0}
+        gives = MappingProxyType({"loss": 0.0})
 
         def _update(self, batch):
             return self.gives
