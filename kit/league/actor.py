@@ -45,6 +45,9 @@ class Actor:
     who wait for that batch; a prompt that is too long only at the one who submitted it.
 
     With ``own_thread=False`` there is no such thread: whoever made the actor calls ``poll`` for as long as others wait.
+
+    Attributes:
+        device: where its backend computes.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Actor:
         *,
         gauge: Gauge | None = None,
         name: str = "actor",
+        device: str = "cpu",
         seed: int = 0,
         sampling: Sampling | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -65,6 +69,7 @@ class Actor:
                 f"window_s must be at least 0 and most_together at least 1, not {window_s} and {most_together}."
             )
         self._backend, self._gauge, self._name, self._clock = backend, gauge, name, clock
+        self.device = device
         self._seed, self._sampling = seed, sampling or Sampling()
         self._window_s, self._most = window_s, most_together
         self._ids: dict[str, int] = {}

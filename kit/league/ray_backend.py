@@ -128,6 +128,11 @@ class RayPool:
         """The ray actors; none before the first game."""
         return tuple(self._workers)
 
+    @property
+    def actors(self) -> int:
+        """How many workers play."""
+        return self._how.workers
+
     def start(self, specs: Sequence[GameSpec]) -> None:
         """Take games in; they move from the next round on."""
         for spec in specs:

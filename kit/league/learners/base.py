@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from inspect import Parameter, signature
 from typing import Any, ClassVar
@@ -41,6 +41,8 @@ class BaseLearner:
         settings: what it was told.
         policy_version: updates so far.
         optimizers: by what they train; all of them take a step, or none does.
+        on_micro_batch: called whenever steps have passed through the model, by whoever shows that an update goes on;
+            it must change nothing.
     """
 
     batch_of: ClassVar[str] = STEPS
@@ -49,6 +51,7 @@ class BaseLearner:
         self.lm, self.settings, self.policy_version = lm, settings, 0
         self.optimizers: dict[str, AdapterOptimizer] = {}
         self.loss_scale = LossScale(lm.dtype)
+        self.on_micro_batch: Callable[[], object] = _nothing
         self.train(POLICY, adapter_parameters(lm, POLICY), settings.learning_rate)
 
     def train(self, name: str, parameters: dict[str, torch.nn.Parameter], learning_rate: float) -> None:
@@ -94,6 +97,7 @@ class BaseLearner:
         if not math.isfinite(value):
             raise divergence(f"The loss is {value}", steps, self.policy_version)
         (loss * self.loss_scale.value).backward()  # type: ignore[no-untyped-call]
+        self.on_micro_batch()
 
     def update(self, batch: Sequence[Any]) -> dict[str, float]:
         """Learn from a batch once and return its metrics, those of ``_update`` and what every update has.
@@ -180,6 +184,10 @@ class BaseLearner:
             optimizer.load_state_dict(state["optimizers"][name])
         self.policy_version = state["policy_version"]
         self.loss_scale.load_state_dict(state["loss_scale"])
+
+
+def _nothing() -> None:
+    """Show nothing."""
 
 
 def _norm_of(name: str) -> str:
