@@ -75,6 +75,7 @@ class Assembly:
             self.registry.add_fixed(name)
         self.scheduler = self._scheduler()
         self.buffer = self._buffer()
+        self._last_pool: GamePool | None = None
 
     @property
     def lm(self) -> LanguageModel:
@@ -82,8 +83,10 @@ class Assembly:
         return self.models.learner
 
     def league(self, root: Path, workers: Workers, eval_workers: int = EVAL_WORKERS) -> League:
-        """Return the league, with its adapters below ``root``."""
-        pool = self._pool(root.resolve())
+        """Return the league, with its adapters below ``root``; one that was made before is not to be played on."""
+        if self._last_pool is not None:
+            self._last_pool.close()
+        pool = self._last_pool = self._pool(root.resolve())
         collector = Collector(self.scheduler, self.buffer, self.registry, self.tracker, pool)
         parts = LeagueParts(
             self.scheduler,

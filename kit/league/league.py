@@ -124,7 +124,9 @@ class League:
             GameError: too many games break.
         """
         parts, settings = self.parts, self.settings
-        self.shelf.remove_from(self.iteration + 1)
+        lost = self.shelf.remove_from(self.iteration + 1)
+        if lost:
+            parts.collector.pool.forget(lost)
         parts.collector.collect(settings.batch_size)
         with self.phase("update", 1.0):
             learnt = parts.learner.update(parts.buffer.sample(settings.batch_size))

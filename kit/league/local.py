@@ -87,7 +87,7 @@ class LocalPool:
     def close(self) -> None:
         """End the threads, and the actors."""
         if "_threads" in self.__dict__:
-            self._threads.shutdown()
+            self._threads.shutdown(wait=False, cancel_futures=True)
             del self._threads
         self._actors.close()
 

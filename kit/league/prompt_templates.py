@@ -114,8 +114,3 @@ def register_template(template: PromptTemplate) -> PromptTemplate:
             f"There is another prompt template {template.name!r} already: give this one its own name."
         )
     return template
-
-
-def template_names() -> tuple[str, ...]:
-    """Return the names of all of them."""
-    return tuple(_TEMPLATES)

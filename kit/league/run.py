@@ -88,17 +88,17 @@ class Run:
         options = {"tensorboard": self._logs.tensorboard, **options}
         self._interface = interface
         workers = self._workers(num_collection_workers, num_eval_workers)
-        self._session = TrainingSession.open(
+        session = self._session = TrainingSession.open(
             NOTEBOOK, total_timesteps=learning_steps, config=self.config(workers, num_eval_workers), **options
         )
         if background:
             self._thread = threading.Thread(
-                target=self._play_aside, args=(workers, num_eval_workers), name="kit-league"
+                target=self._play_aside, args=(session, workers, num_eval_workers), name="kit-league"
             )
             self._thread.start()
         else:
             try:
-                self._play(workers, num_eval_workers)
+                self._play(session, workers, num_eval_workers)
             except BaseException as error:
                 self._error = error  # so that wait() does not say afterwards that all was well
                 raise
@@ -152,18 +152,16 @@ class Run:
         beside = bool(matches.eval_envs) and not matches.eval_every
         return Workers(train, evaluate if beside else 0)
 
-    def _play_aside(self, workers: Workers, eval_workers: int) -> None:
+    def _play_aside(self, session: TrainingSession, workers: Workers, eval_workers: int) -> None:
         try:
-            self._play(workers, eval_workers)
+            self._play(session, workers, eval_workers)
         except BaseException as error:
             logger.exception("The run has ended by an error; wait() raises it.")
             self._error = error
             if not isinstance(error, Exception):
                 raise
 
-    def _play(self, workers: Workers, eval_workers: int) -> None:
-        session = self._session
-        assert session is not None
+    def _play(self, session: TrainingSession, workers: Workers, eval_workers: int) -> None:
         with session:
             league = self.league = self.league_under(session, workers, max(1, eval_workers))
             try:

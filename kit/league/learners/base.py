@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from inspect import Parameter, signature
 from typing import Any, ClassVar
@@ -106,7 +106,7 @@ class BaseLearner:
         trained), ``mean_reward`` of a step, ``staleness`` (mean of the updates since a step was sampled).
 
         Raises:
-            UsageError: the batch is empty.
+            UsageError: the batch is empty; ``_update`` returns no metrics, or adds no gradient.
             DivergenceError: a loss or a gradient is not finite; names games and turns, and nothing was learnt.
         """
         steps = self.steps_of(batch)
@@ -140,7 +140,7 @@ class BaseLearner:
             for optimizer in self.optimizers.values():
                 optimizer.clear()
             with memory.training(self.lm.module), adapter_in_training(self.lm, POLICY):
-                metrics = dict(self._update(batch))
+                metrics = self._learnt(batch)
             for optimizer in self.optimizers.values():
                 optimizer.divide(self.loss_scale.value)
             norms = {name: optimizer.norm() for name, optimizer in self.optimizers.items()}
@@ -151,6 +151,17 @@ class BaseLearner:
                 self.loss_scale.load_state_dict(scale)
                 what = f"The norm of the {broken[0]}'s gradient is {norms[broken[0]]}"
                 raise divergence(what, steps, self.policy_version)
+
+    def _learnt(self, batch: Sequence[Any]) -> dict[str, float]:
+        """Return the metrics of ``_update``; raises UsageError where it returns none, or adds no gradient at all."""
+        found: object = self._update(batch)
+        if not isinstance(found, Mapping):
+            raise UsageError(f"{type(self).__name__}._update returned {found!r}, and not metrics by name.")
+        if not any(optimizer.has_gradients for optimizer in self.optimizers.values()):
+            raise UsageError(
+                f"{type(self).__name__}._update added no gradient: each loss is for self.backward()."
+            )
+        return dict(found)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the next update depends on: weights of the adapters, optimizers, counters."""
