@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parents[1] / "results-league.json"
-LEARNING, SPEED = "learning", "speed"
+LEARNING, SPEED, LONG = "learning", "speed", "long"
 Row = dict[str, Any]
 
 

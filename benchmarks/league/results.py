@@ -38,14 +38,14 @@ def _of_seed(facts: Facts) -> list[Row]:
     games = f"{updates}, {facts['games']:,} games, with the warm-up"
     reached = first_at(average, ASKED)
     return [
-        _row(
+        row_of(
             facts, f"{name}: after the warm-up", warm, CHIPS, f"uniform play, {uniform:.4f}", warm / uniform
         ),
-        _row(facts, f"{name}: average policy", average[-1], CHIPS, all_of_them, average[-1] / warm),
-        _row(facts, f"{name}: last policy", last[-1], CHIPS, "after the warm-up", last[-1] / warm),
-        _row(facts, f"{name}: average at {ASKED:.2f} from", reached, "updates", updates, None),
-        _row(facts, f"{name}: illegal moves", 100 * facts["illegal"], "%", "last 100 games", None),
-        _row(facts, f"{name}: wall time", facts["wall_s"], "s", games, None),
+        row_of(facts, f"{name}: average policy", average[-1], CHIPS, all_of_them, average[-1] / warm),
+        row_of(facts, f"{name}: last policy", last[-1], CHIPS, "after the warm-up", last[-1] / warm),
+        row_of(facts, f"{name}: average at {ASKED:.2f} from", reached, "updates", updates, None),
+        row_of(facts, f"{name}: illegal moves", 100 * facts["illegal"], "%", "last 100 games", None),
+        row_of(facts, f"{name}: wall time", facts["wall_s"], "s", games, None),
     ]
 
 
@@ -64,8 +64,8 @@ def _of_all_seeds(learnt: Sequence[Facts]) -> list[Row]:
     name, asked = f"Kuhn: worst average of {len(learnt)} seeds", f"≤ {ASKED:.2f} asked"
     mirror = f"0 asked; {games:,} mirror games"
     return [
-        _row(newest, name, worst, CHIPS, asked, worst / ASKED, met=worst <= ASKED),
-        _row(newest, "Mirror-only: largest change of μ", moved, "μ", mirror, None, met=moved == 0.0),
+        row_of(newest, name, worst, CHIPS, asked, worst / ASKED, met=worst <= ASKED),
+        row_of(newest, "Mirror-only: largest change of μ", moved, "μ", mirror, None, met=moved == 0.0),
     ]
 
 
@@ -75,18 +75,19 @@ def _of_ladder(facts: Facts) -> list[Row]:
     name = f"TicTacToe seed {facts['seed']}, {'even' if even else 'all'} pairs"
     ratings = facts["ratings"]
     rows = [
-        _row(facts, f"{name}: {uid}", ratings[uid][0], "μ", f"σ {ratings[uid][1]:.2f}", None) for uid in RUNGS
+        row_of(facts, f"{name}: {uid}", ratings[uid][0], "μ", f"σ {ratings[uid][1]:.2f}", None)
+        for uid in RUNGS
     ]
     for below, above in pairwise(RUNGS):
         step = ratings[above][0] - ratings[below][0]
         won, drawn, lost = facts["matches"][f"{below}-{above}"]
         told = f"{lost} won, {drawn} drawn, {won} lost of {facts['games']} games"
         met = step > 0.0 if even else None
-        rows.append(_row(facts, f"{name}: {below} < {above}", step, "μ", f"> 0; {told}", None, met=met))
+        rows.append(row_of(facts, f"{name}: {below} < {above}", step, "μ", f"> 0; {told}", None, met=met))
     return rows
 
 
-def _row(
+def row_of(
     facts: Facts,
     name: str,
     value: float | None,
@@ -96,6 +97,7 @@ def _row(
     *,
     met: bool | None = None,
 ) -> Row:
+    """Return a row of results-league.json; ``met`` where something was asked for."""
     row: Row = {
         "name": name,
         "value": None if value is None else round(value, DIGITS),

@@ -55,6 +55,10 @@ BASE = "base"
 class Assembly:
     """Loads the model, and makes everything that does not depend on where and how wide the league is played.
 
+    Attributes:
+        monitors: of one's own, which look at each new policy beside those that come by themselves; to be added before
+            the league is made.
+
     Raises:
         UsageError: no such model, game, opponent or LoRA target; a setting out of range.
         ContextLengthError: an answer of ``max_generation_len`` does not fit into the model's context.
@@ -75,6 +79,7 @@ class Assembly:
             self.registry.add_fixed(name)
         self.scheduler = self._scheduler()
         self.buffer = self._buffer()
+        self.monitors: list[Monitor] = []
         self._last_pool: GamePool | None = None
 
     @property
@@ -96,7 +101,7 @@ class Assembly:
             self.registry,
             self.tracker,
             partial(self.lm.save_adapter, name=POLICY),
-            self._monitors(),
+            (*self._monitors(), *self.monitors),
         )
         matches, batch_size = self.settings.matches, self.settings.training.batch_size
         how = LeagueSettings(batch_size, workers, matches.eval_every, matches.eval_games, eval_workers)

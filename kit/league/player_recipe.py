@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,9 +14,10 @@ from kit.errors import UsageError
 from kit.harness.store import committed_directory
 from kit.league.draws import draw_one
 from kit.league.env_specs import EvalEnvSpec, TrainEnvSpec
+from kit.league.game import View
 from kit.league.games.registry import make_game
 from kit.league.made_folder import is_made, write_made
-from kit.league.prompt_templates import find_template
+from kit.league.prompt_templates import BARE, CUE, PromptTemplate, find_template
 from kit.league.seeds import derived_seed
 from kit.lm.devices import one_thread
 from kit.lm.generation import Prompt
@@ -37,6 +38,7 @@ class PlayerRecipe:
         steps: of the warm-up.
         batch: moves in each.
         learning_rate: of the warm-up.
+        endings: whether it learns of every position how that game ended, too; see ``random_endings``.
         seed: of games, weights and order.
         shape: of the model.
     """
@@ -45,6 +47,7 @@ class PlayerRecipe:
     steps: int = 200
     batch: int = 64
     learning_rate: float = 2e-3
+    endings: bool = False
     seed: int = 0
     shape: TinySettings = field(default_factory=TinySettings)
 
@@ -63,13 +66,54 @@ def random_moves(
     Raises:
         UsageError: a game does not tell what is legal.
     """
+    return [
+        (template.prompt(view), template.answer(action))
+        for template, game in _random_games(specs, games, seed)
+        for view, action in game.moves
+    ]
+
+
+def random_endings(
+    specs: Sequence[TrainEnvSpec | EvalEnvSpec], games: int, seed: int
+) -> list[tuple[Prompt, str]]:
+    """Return how the same games ended, asked of every position: the last action, and won, drawn or lost (w, d, l).
+
+    What is asked is the prompt with a question mark in place of its cue. All of it is chance, as the games are; but
+    who can tell it has to read the whole position, where to copy a legal action takes no more than finding it.
+
+    Raises:
+        UsageError: a game does not tell what is legal, or a template's answers are no bare actions.
+    """
     found = []
+    for template, game in _random_games(specs, games, seed):
+        if template.form != BARE:
+            raise UsageError(f"{template.name!r} has no bare answers: nobody can be asked how a game ended.")
+        ended = game.moves[-1][1]
+        for view, _ in game.moves:
+            prompt = template.prompt(view)
+            reward = game.rewards[view.player]
+            result = "d" if reward == 0.0 else "w" if reward > 0.0 else "l"
+            found.append((Prompt(prompt.fixed, f"{prompt.rest.removesuffix(CUE)}?"), f"{ended}{result}"))
+    return found
+
+
+@dataclass(frozen=True)
+class _RandomGame:
+    """Views with the actions that were taken there, and each player's reward."""
+
+    moves: list[tuple[View, str]]
+    rewards: tuple[float, ...]
+
+
+def _random_games(
+    specs: Sequence[TrainEnvSpec | EvalEnvSpec], games: int, seed: int
+) -> Iterator[tuple[PromptTemplate, _RandomGame]]:
     kinds = dict.fromkeys((spec.env_id, spec.num_players, spec.prompt_template) for spec in specs)
     for env_id, players, name in kinds:
-        template = find_template(name)
         for number in range(games):
             game = make_game(env_id, players)
             game.reset(derived_seed(seed, env_id, number))
+            moves = []
             for move in range(MOST_MOVES):
                 if game.over:
                     break
@@ -77,9 +121,9 @@ def random_moves(
                 if not view.legal:
                     raise UsageError(f"{env_id} does not tell what is legal: nobody can play it at random.")
                 action = draw_one(view.legal, seed, env_id, number, move)
-                found.append((template.prompt(view), template.answer(action)))
+                moves.append((view, action))
                 game.step(action)
-    return found
+            yield find_template(name), _RandomGame(moves, game.rewards())
 
 
 def tiny_player(
@@ -102,6 +146,8 @@ def tiny_player(
     if is_made(folder, wanted):
         return folder
     examples = random_moves(specs, recipe.games, derived_seed(recipe.seed, "warm-up"))
+    if recipe.endings:
+        examples += random_endings(specs, recipe.games, derived_seed(recipe.seed, "warm-up"))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="tiny-") as raw, committed_directory(folder) as temporary:
         lm = LanguageModel.load(make_tiny(examples, Path(raw) / "model", recipe.shape), device="cpu")

@@ -23,6 +23,8 @@ from kit.lm.generation import Prompt
 
 BOXED, BARE = "boxed", "bare"
 FORMS = (BOXED, BARE)
+CUE = ">"
+"""What a compact prompt ends with: here an action is wanted."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -74,7 +76,7 @@ def _role_fixed(view: View) -> str:
 
 
 def _compact_rest(view: View) -> str:
-    return f"{view.compact}\n>"
+    return f"{view.compact}\n{CUE}"
 
 
 @lru_cache(256)

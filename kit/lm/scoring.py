@@ -28,8 +28,8 @@ class Scores:
     Attributes:
         logprobs: (B, T), of each token of an answer, natural logarithm, fp32; 0 at the padding.
         mask: (B, T), true where there is a token, false at the padding on the right.
-        entropy: (B, T), of the distribution that each token is drawn from, in nats, without a gradient; 0 at the
-            padding, and everywhere where it was not asked for.
+        entropy: (B, T), of the distribution that each token is drawn from, in nats, with a gradient where that was
+            asked for; 0 at the padding, and everywhere where it was not asked for.
     """
 
     logprobs: torch.Tensor
@@ -58,6 +58,7 @@ def score(
     temperature: float | Sequence[float] = 1.0,
     max_length: int | None = None,
     entropy: bool = False,
+    entropy_gradient: bool = False,
 ) -> Scores:
     """Score ``answers`` to ``prompts`` (token ids) under the adapter in use, differentiably.
 
@@ -72,6 +73,7 @@ def score(
         max_length: tokens of prompt and answer together that are looked at: a longer prompt loses tokens on its
             left, down to one. The answer is never cut.
         entropy: whether that is wanted too; its memory is small, its time that of one more softmax.
+        entropy_gradient: whether it is differentiable, which takes the memory of the logits once more.
 
     Raises:
         UsageError: there are not as many answers as prompts, a prompt is empty, or a temperature is negative.
@@ -86,10 +88,15 @@ def score(
     targets = torch.tensor([token for answer in answers for token in answer], device=lm.device)
     chosen = logprobs.gather(1, targets.long().unsqueeze(1)).squeeze(1)
     blank = chosen.new_zeros((len(kept), max(lengths, default=0)))
+    found = None
+    if entropy_gradient:
+        found = -(logprobs.exp() * logprobs).sum(-1)
+    elif entropy:
+        found = _entropy(logprobs.detach())
     return Scores(
         blank.index_put((rows, places), chosen),
         torch.zeros_like(blank, dtype=torch.bool).index_put((rows, places), torch.ones_like(rows).bool()),
-        blank.index_put((rows, places), _entropy(logprobs.detach())) if entropy else blank,
+        blank.index_put((rows, places), found) if found is not None else blank,
     )
 
 

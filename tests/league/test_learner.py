@@ -47,6 +47,26 @@ def test_a_learner_that_comes_back_goes_on_bit_for_bit(kind):
     assert same(resumed.state_dict(), straight.state_dict())
 
 
+def test_a_learning_rate_that_decays_goes_on_where_it_was():
+    """By hand: 0.01 / (1 + n / 2) after n updates, of policy and critic alike; one that comes back is no further."""
+    settings = replace(SETTINGS, halved_after=2.0)
+    straight = a_learner(A2C, settings)
+    for _ in range(3):
+        straight.update(batch_for(straight))
+    rates = {name: group_of(optimizer)["lr"] for name, optimizer in straight.optimizers.items()}
+    assert rates == pytest.approx({"policy": 0.01 / 2, "critic": 1e-5 / 2})
+    resumed = a_learner(A2C, settings)
+    resumed.load_state_dict(decode(encode(straight.state_dict())))
+    assert resumed.update(batch_for(resumed)) == straight.update(batch_for(straight))
+    assert same(resumed.state_dict(), straight.state_dict())
+    assert group_of(resumed.optimizers["policy"])["lr"] == pytest.approx(0.01 / 2.5)
+
+
+def group_of(optimizer):
+    """Return what AdamW says of the parameters."""
+    return optimizer.state_dict()["adamw"]["param_groups"][0]
+
+
 def test_a_state_is_a_copy():
     """What was saved is not changed by the updates after it."""
     learner = a_learner()
@@ -233,6 +253,7 @@ def test_a_batch_with_nothing_in_it_is_refused(batch):
         {"learning_rate": nan},
         {"gradient_clipping": -1.0},
         {"weight_decay": -0.1},
+        {"halved_after": 0.0},
     ],
 )
 def test_settings_out_of_range_are_refused(settings):

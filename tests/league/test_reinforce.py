@@ -9,17 +9,17 @@ import torch
 from kit.errors import UsageError
 from kit.league.learners import LearnerSettings, Reinforce
 from kit.league.learners.policy_gradient import micro_batches
-from kit.lm.scoring import token_logprobs
+from kit.lm.scoring import score, token_logprobs
 from tests.league.batches import a_batch, a_step, sampled
 from tests.lm.small import gradients, small_lm
 
 SETTINGS = LearnerSettings(mini_batch_size=8, learning_rate=0.01, max_generation_len=16)
 
 
-def gradient_of(settings, batch, *, importance_clip=None):
+def gradient_of(settings, batch, **algorithm):
     """Return (gradients, metrics) of one batch, without the step."""
     learner = Reinforce(small_lm(), settings)
-    learner.initialize_algorithm(importance_clip=importance_clip)
+    learner.initialize_algorithm(**algorithm)
     with learner.lm.using("policy"):
         metrics = learner._update(batch)
     return gradients(learner.lm), metrics
@@ -126,6 +126,39 @@ def test_truncated_importance_weights_by_hand():
     assert metrics["mean_importance"] == pytest.approx(2.5, rel=1e-5)
     for one, other in zip(found, gradients(lm), strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+
+
+def test_the_bonus_for_entropy_by_hand():
+    """It adds −c Σ H / Z to the loss, and the gradient of that; entropy itself is measured as ever."""
+    batch = a_batch()
+    prompts, answers = [step.prompt_ids for step in batch], [step.token_ids for step in batch]
+    lm = small_lm()
+    with lm.using("policy"):
+        expected = -0.3 * score(lm, prompts, answers, entropy_gradient=True).entropy.sum() / (8 * 16)
+        expected.backward()
+    plain, before = gradient_of(SETTINGS, batch)
+    found, metrics = gradient_of(SETTINGS, batch, entropy_coefficient=0.3)
+    assert metrics["loss"] - before["loss"] == pytest.approx(float(expected.detach()), rel=1e-4)
+    assert metrics["entropy"] == pytest.approx(before["entropy"], rel=1e-6)
+    for whole, one, other in zip(found, plain, gradients(lm), strict=True):
+        torch.testing.assert_close(whole, one + other, atol=1e-6, rtol=1e-4)
+
+
+def test_a_bonus_for_entropy_makes_a_policy_less_sure():
+    """Where nothing is rewarded it is all that is learnt."""
+    learner = Reinforce(small_lm(), SETTINGS)
+    learner.initialize_algorithm(entropy_coefficient=1.0)
+    batch = [replace(step, reward=0.0) for step in a_batch()]
+    found = [learner.update(batch)["entropy"] for _ in range(5)]
+    assert found == sorted(found)
+    assert found[-1] > found[0]
+
+
+@pytest.mark.parametrize("coefficient", [-0.1, float("nan"), float("inf")])
+def test_a_bonus_that_is_none_is_refused(coefficient):
+    """A negative one would make policies sure of anything; what is no number nobody can mean."""
+    with pytest.raises(UsageError, match="entropy_coefficient"):
+        gradient_of(SETTINGS, a_batch(), entropy_coefficient=coefficient)
 
 
 def test_importance_weights_of_fresh_steps_are_one():

@@ -14,6 +14,7 @@ from kit.league.reward_transforms import (
     NormalizeRewards,
     NormalizeRewardsByEnv,
     PenaltyForInvalidMove,
+    PromptValue,
     RewardForFormat,
     RoleAdvantageByEnvFormatter,
     RoleAdvantageFormatter,
@@ -175,3 +176,61 @@ def test_composed_state_is_that_of_its_parts():
     assert encode(other.state_dict()) == encode(composed.state_dict())
     with pytest.raises(UsageError, match="of 2 transforms, here are 1"):
         ComposeFinalRewardTransforms([RoleAdvantageFormatter()]).load_state_dict(composed.state_dict())
+
+
+def values_of(transform, reward, *prompts):
+    """What it makes of a game through these prompts that brought ``reward``."""
+    played = trajectory(*({"prompt": prompt} for prompt in prompts))
+    return [transform(played, index, reward) for index in range(len(prompts))]
+
+
+def test_a_step_is_worth_what_its_prompt_did_not_bring_before():
+    """By hand with λ = 1: V of a is 1 after one game, which counts half, and 0 after two, −1 after the second."""
+    transform = PromptValue(lam=1.0)
+    assert values_of(transform, 1.0, "a", "b") == [1.0, 1.0]
+    assert values_of(transform, -1.0, "a", "c") == [-1.5, -1.0]
+    assert values_of(transform, 1.0, "a") == [1.0]
+    assert values_of(transform, 1.0, "b") == [0.5]
+
+
+def test_a_known_position_stands_for_the_rest_of_the_game():
+    """By hand with λ = 0: a game that comes through b, worth 1 in 3 visits, is worth ½ of that and ½ of its end."""
+    transform = PromptValue(lam=0.0)
+    for _ in range(3):
+        values_of(transform, 1.0, "b")
+    assert values_of(transform, -1.0, "a", "b") == [0.5 * 1.0 + 0.5 * -1.0, -1.0 - 3 / 4]
+
+
+def test_a_value_follows_a_policy_that_changes():
+    """Old games fade: with tau ½ the newest one always makes half of the value."""
+    transform = PromptValue(lam=1.0, tau=0.5)
+    for reward in (1.0, 1.0, 1.0, 0.0):
+        values_of(transform, reward, "a")
+    assert [value for value, _ in transform.values.values()] == [0.5]
+
+
+def test_seats_and_games_do_not_share_values_and_the_table_is_bounded():
+    """The same words to another seat, or in another game, are another position; what was not seen for long goes."""
+    transform = PromptValue(most=2)
+    for changes in ({"pid": 0}, {"pid": 1}, {"env_id": "Other-v0"}):
+        played = trajectory({"prompt": "a", **changes})
+        assert transform(played, 0, 1.0) == 1.0
+        assert transform(played, 0, 1.0) == 0.5
+    assert len(transform.values) == 2
+
+
+def test_values_are_saved_and_put_back():
+    """Encoded as a checkpoint encodes them, they make the same of the next game."""
+    one, other = PromptValue(most=3), PromptValue(most=3)
+    for number in range(5):
+        values_of(one, number / 3, "a", str(number))
+    other.load_state_dict(decode(encode(one.state_dict())))
+    assert list(other.values.items()) == list(one.values.items())
+    assert values_of(other, 0.3, "a", "4", "5") == values_of(one, 0.3, "a", "4", "5")
+
+
+@pytest.mark.parametrize("settings", [{"lam": 1.5}, {"lam": math.nan}, {"tau": 0.0}, {"most": 0}])
+def test_settings_of_values_are_checked(settings):
+    """Each has its range, and the error names it."""
+    with pytest.raises(UsageError, match=next(iter(settings))):
+        PromptValue(**settings)

@@ -12,7 +12,7 @@ from kit.league.env_specs import TrainEnvSpec
 from kit.league.exploitability import exploitability
 from kit.league.games.registry import make_game
 from kit.league.kuhn_monitor import KuhnMonitor, illegal_mass, relative_weights
-from kit.league.player_recipe import PlayerRecipe, random_moves, tiny_player
+from kit.league.player_recipe import PlayerRecipe, random_endings, random_moves, tiny_player
 from kit.league.prompt_templates import find_template
 from kit.lm.language_model import LanguageModel
 from kit.lm.lora import LoraSettings
@@ -31,6 +31,30 @@ def test_random_games_are_legal_and_the_same_again():
         seen.setdefault(state, set()).add(answer)
     assert len(seen) == 12
     assert all(len(answers) == 2 for answers in seen.values())
+
+
+def test_endings_are_those_of_the_same_games():
+    """One for every move, asked with a question mark; who moves last tells of that action, and has won or drawn."""
+    spec = TrainEnvSpec("TicTacToe-v0", 2, 2, "compact")
+    moves, endings = random_moves([spec], 30, 3), random_endings([spec], 30, 3)
+    assert len(moves) == len(endings)
+    lasts = [place for place, (prompt, _) in enumerate(moves[1:]) if "O" not in prompt.rest] + [
+        len(moves) - 1
+    ]
+    assert len(lasts) == 30
+    for place, ((prompt, action), (asked, answer)) in enumerate(zip(moves, endings, strict=True)):
+        assert (asked.fixed, asked.rest) == (prompt.fixed, prompt.rest[:-1] + "?")
+        assert answer[:-1] == moves[min(last for last in lasts if last >= place)][1]
+        if place in lasts:
+            assert answer == f"{action}{answer[-1]}"
+            assert answer[-1] in "wd"
+    assert {answer[-1] for _, answer in endings} == set("wdl")
+
+
+def test_endings_are_asked_of_bare_answers_only():
+    """An answer in a box has thoughts before it, and no cue to be exchanged."""
+    with pytest.raises(UsageError, match="qwen3-zs"):
+        random_endings([TrainEnvSpec("TicTacToe-v0", 2, 2, "qwen3-zs")], 1, 0)
 
 
 def test_the_same_recipe_makes_the_same_player_and_makes_it_once(tmp_path):

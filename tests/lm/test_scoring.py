@@ -124,6 +124,9 @@ def test_the_entropy_is_that_of_each_distribution(lm):
     expected = torch.distributions.Categorical(logits=logits).entropy()
     torch.testing.assert_close(scores.entropy[0], expected.detach())
     assert not scores.entropy.requires_grad
+    differentiable = score(lm, PROMPTS[:1], ANSWERS[:1], entropy_gradient=True).entropy
+    assert differentiable.requires_grad
+    torch.testing.assert_close(differentiable[0], expected)
     assert scores.logprobs.requires_grad
 
 

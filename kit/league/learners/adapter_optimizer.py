@@ -29,6 +29,7 @@ class AdapterOptimizer:
         momentum: float = 0.9,
     ) -> None:
         self.parameters, self._clipping = parameters, gradient_clipping
+        self._learning_rate = learning_rate
         self._adamw = torch.optim.AdamW(
             parameters.values(), lr=learning_rate, betas=(momentum, SQUARES), weight_decay=weight_decay
         )
@@ -65,8 +66,13 @@ class AdapterOptimizer:
         return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
 
     @torch.no_grad()
-    def step(self, norm: float) -> None:
-        """Scale gradients of that ``norm`` down to the largest that is allowed, and take a step."""
+    def step(self, norm: float, share: float = 1.0) -> None:
+        """Scale gradients of that ``norm`` down to the largest that is allowed, and take a step.
+
+        The step goes by ``share`` of the learning rate.
+        """
+        for group in self._adamw.param_groups:
+            group["lr"] = share * self._learning_rate
         if norm > self._clipping:
             for gradient in self._gradients():
                 gradient.mul_(self._clipping / norm)

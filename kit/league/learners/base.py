@@ -70,7 +70,7 @@ class BaseLearner:
         Raises:
             UnknownNameError: a setting that this learner does not have.
         """
-        late = {"max_train_len", "max_generation_len", "loss", "momentum"}
+        late = {"max_train_len", "max_generation_len", "loss", "momentum", "halved_after"}
         own = {
             name
             for name, parameter in signature(self.initialize_algorithm).parameters.items()
@@ -114,8 +114,9 @@ class BaseLearner:
             raise UsageError("A batch has no step to learn from.")
         try:
             metrics, norms = self._gradients(batch, steps)
+            share = self.settings.share_of_rate(self.policy_version)
             for name, optimizer in self.optimizers.items():
-                optimizer.step(norms[name])
+                optimizer.step(norms[name], share)
         finally:
             for optimizer in self.optimizers.values():
                 optimizer.clear()

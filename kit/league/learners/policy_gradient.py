@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -29,22 +30,30 @@ def micro_batches(steps: Sequence[Step], size: int) -> Iterator[list[int]]:
 
 @dataclass(frozen=True)
 class PolicyGradient:
-    """L = −Σ_i A_i Σ_t w_it log π(a_it | …) / Z, with one Z for the whole batch, however it is cut up.
+    """L = −Σ_i Σ_t (A_i w_it log π(a_it | …) + c H_it) / Z, with one Z for the whole batch, however it is cut up.
 
+    H_it is the entropy of the distribution that the token is drawn from, as the policy is now; c H keeps a policy from
+    becoming sure by chance (Williams & Peng 1991; Mnih et al. 2016).
     Z is steps × ``max_generation_len`` (LENGTH_CONSTANT) or the tokens of the batch (TOKEN_AVERAGE).
 
     Attributes:
         settings: of the learner.
+        entropy_coefficient: c, in units of the reward a nat; 0: entropy is measured and plays no part.
         importance_clip: where given, w_it = min(π_now / π_then, importance_clip) of each token, as a constant:
             truncated importance weights (Ionides 2008) for steps of an older policy. None: w = 1.
     """
 
     settings: LearnerSettings
     importance_clip: float | None = None
+    entropy_coefficient: float = 0.0
 
     def __post_init__(self) -> None:
         if self.importance_clip is not None:
             positive_number("importance_clip", self.importance_clip)
+        if not 0.0 <= self.entropy_coefficient < math.inf:
+            raise UsageError(
+                f"entropy_coefficient must be at least 0 and finite, not {self.entropy_coefficient}."
+            )
 
     def accumulate(
         self, lm: LanguageModel, steps: Sequence[Step], advantages: Sequence[float], backward: Backward
@@ -81,6 +90,7 @@ class PolicyGradient:
             temperature=[step.temperature for step in steps],
             max_length=self.settings.max_train_len,
             entropy=True,
+            entropy_gradient=self.entropy_coefficient > 0.0,
         )
 
     def _loss(
@@ -93,10 +103,9 @@ class PolicyGradient:
         change = now.detach() - then
         weights = now.new_tensor(advantages).unsqueeze(1).expand_as(now)
         ratio = change.exp().clamp(max=self.importance_clip) * mask if self.importance_clip else mask.float()
-        loss = -(weights * ratio * now).sum()
-        sums = torch.stack(
-            [loss.detach(), now.detach().sum(), scores.entropy.sum(), change.abs().sum(), ratio.sum()]
-        )
+        loss = -(weights * ratio * now).sum() - self.entropy_coefficient * scores.entropy.sum()
+        entropy = scores.entropy.detach().sum()
+        sums = torch.stack([loss.detach(), now.detach().sum(), entropy, change.abs().sum(), ratio.sum()])
         names = ("loss", "logprob", "entropy", "change", "importance")
         return loss, dict(zip(names, sums.tolist(), strict=True))
 

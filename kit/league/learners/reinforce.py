@@ -19,23 +19,31 @@ class Reinforce(BaseLearner):
     """
 
     _importance_clip: float | None = None
+    _entropy = 0.0
     _anchor = Anchor()
 
     def initialize_algorithm(
-        self, *, importance_clip: float | None = None, kl_coefficient: float = 0.0, **settings: Any
+        self,
+        *,
+        importance_clip: float | None = None,
+        kl_coefficient: float = 0.0,
+        entropy_coefficient: float = 0.0,
+        **settings: Any,
     ) -> None:
         """Set what belongs to REINFORCE, and what every learner can set late.
 
         Args:
             importance_clip: limit of the truncated importance weights; None: no weights. See PolicyGradient.
             kl_coefficient: β of the penalty for going away from the model as it was loaded. See Anchor.
+            entropy_coefficient: c of the bonus for entropy. See PolicyGradient.
             **settings: see BaseLearner.
         """
         super().initialize_algorithm(**settings)
         self._anchor = Anchor(kl_coefficient)
-        self._importance_clip = PolicyGradient(self.settings, importance_clip).importance_clip
+        gradient = PolicyGradient(self.settings, importance_clip, entropy_coefficient)
+        self._importance_clip, self._entropy = gradient.importance_clip, gradient.entropy_coefficient
 
     def _update(self, batch: Sequence[Step]) -> dict[str, float]:
         rewards, measured = self._anchor.anchored(self.lm, batch, self.settings, self.on_micro_batch)
-        gradient = PolicyGradient(self.settings, self._importance_clip)
+        gradient = PolicyGradient(self.settings, self._importance_clip, self._entropy)
         return gradient.accumulate(self.lm, batch, rewards, self.backward) | measured

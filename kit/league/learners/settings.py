@@ -31,6 +31,9 @@ class LearnerSettings:
         weight_decay: of AdamW, decoupled (Loshchilov & Hutter 2019); torch's default.
         momentum: β₁ of AdamW, in [0, 1): the share of the gradients' moving mean that stays. 0 suits games against
             oneself: what was best against the policies before drives it round in circles.
+        halved_after: updates after which the learning rate is half of what it began with: it is learning_rate /
+            (1 + updates / halved_after), the inverse-time decay of Robbins & Monro (1951), of every optimizer; None: it
+            stays as it is.
         seed: of what is drawn at the beginning, such as a value head.
     """
 
@@ -45,6 +48,7 @@ class LearnerSettings:
     loss: str = LENGTH_CONSTANT
     weight_decay: float = 0.01
     momentum: float = 0.9
+    halved_after: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -57,10 +61,16 @@ class LearnerSettings:
             raise UsageError(f"max_train_len must be at least 1, or None, not {self.max_train_len}.")
         positive_number("learning_rate", self.learning_rate)
         positive_number("gradient_clipping", self.gradient_clipping)
+        if self.halved_after is not None:
+            positive_number("halved_after", self.halved_after)
         if not 0.0 <= self.weight_decay < math.inf:
             raise UsageError(f"weight_decay must be at least 0, not {self.weight_decay}.")
         if not 0.0 <= self.momentum < 1.0:
             raise UsageError(f"momentum must be in [0, 1), not {self.momentum}.")
+
+    def share_of_rate(self, updates: int) -> float:
+        """Return what share of its learning rate an optimizer goes by after so many updates."""
+        return 1.0 if self.halved_after is None else 1.0 / (1.0 + updates / self.halved_after)
 
 
 def positive_number(name: str, value: float) -> None:

@@ -10,6 +10,7 @@ from kit.league.reward_transforms.final import (
     RoleAdvantageByEnvFormatter,
     RoleAdvantageFormatter,
 )
+from kit.league.reward_transforms.prompt_value import PromptValue
 from kit.league.reward_transforms.sampling import (
     NormalizeRewards,
     NormalizeRewardsByEnv,
@@ -29,6 +30,7 @@ __all__ = [
     "NormalizeRewards",
     "NormalizeRewardsByEnv",
     "PenaltyForInvalidMove",
+    "PromptValue",
     "RewardForFormat",
     "RoleAdvantageByEnvFormatter",
     "RoleAdvantageFormatter",
