@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -22,9 +23,11 @@ Job = tuple[LongSettings, int]
 
 def one_job(settings: LongSettings, seed: int) -> Facts:
     """Learn with one seed, here, in a folder that is thrown away."""
+    began = time.process_time()
     with tempfile.TemporaryDirectory(prefix="league-long-") as room:
         facts = stamped(lambda: learnt(Path(room), seed, settings), "long", seed)
-    return facts | {"game": settings.env_id, "settings": asdict(settings)}
+    own = {"game": settings.env_id, "settings": asdict(settings), "cpu_s": time.process_time() - began}
+    return facts | own
 
 
 def all_jobs(jobs: Sequence[Job], folder: Path, processes: int) -> list[Facts]:

@@ -37,7 +37,8 @@ class LongSettings:
         batch_size: moves of an update.
         workers: games in flight.
         mini_batch_size: moves that go through the model together.
-        learning_rate: of AdamW.
+        learning_rate: of AdamW at first.
+        halved_after: updates after which it is half of that.
         gradient_clipping: norm.
         entropy_coefficient: reward a nat of entropy, see PolicyGradient.
         lam: how far advantages trust how games end, see PromptValue.
@@ -62,9 +63,10 @@ class LongSettings:
     batch_size: int = 1024
     workers: int = 200
     mini_batch_size: int = 256
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 1e-3
+    halved_after: float = 300.0
     gradient_clipping: float = 0.5
-    entropy_coefficient: float = 0.05
+    entropy_coefficient: float = 0.06
     lam: float = 0.8
     rank: int = 16
     alpha: int = 64
@@ -113,7 +115,10 @@ class LongSettings:
             opponent_sampling_strategy="fixed",
             fixed_opponents=["random"],
             algorithm="reinforce",
-            algorithm_config={"entropy_coefficient": self.entropy_coefficient},
+            algorithm_config={
+                "entropy_coefficient": self.entropy_coefficient,
+                "halved_after": self.halved_after,
+            },
             max_generation_len=self.max_tokens,
             batch_size=self.batch_size,
             mini_batch_size=self.mini_batch_size,
@@ -135,5 +140,16 @@ class LongSettings:
         )
 
 
-TIC_TAC_TOE = LongSettings("TicTacToe-v0", updates=400, max_tokens=1)
-TAK = LongSettings("SimpleTak-v0", updates=60, max_tokens=3, look_every=15, look_games=200)
+TIC_TAC_TOE = LongSettings("TicTacToe-v0", updates=320, max_tokens=1)
+TAK = LongSettings(
+    "SimpleTak-v0",
+    updates=60,
+    max_tokens=3,
+    look_every=15,
+    look_games=200,
+    workers=120,
+    learning_rate=1.5e-3,
+    halved_after=100.0,
+    warm_up_games=1000,
+    warm_up_steps=400,
+)
