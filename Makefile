@@ -9,7 +9,7 @@ KAGGLE := .venv-kaggle
 RUN = runs/traffic_signal-$(basename $(notdir $(SCENARIO)))
 SETTINGS = --set scenario=$(SCENARIO) --set algorithm=$(ALGORITHM) --set total_timesteps=$(STEPS)
 
-.PHONY: setup drill there-and-back train test test-slow test-kaggle bench bench-forecast bench-league bench-league-long lint format tree check clean
+.PHONY: setup drill there-and-back train test test-slow test-kaggle bench bench-forecast bench-league bench-league-speed bench-league-long lint format tree check clean
 
 setup: $(VENV)/.ready
 
@@ -51,6 +51,9 @@ bench-forecast: setup  ## seventeen workloads, each tested small and then run: a
 
 bench-league: setup  ## three seeds of Kuhn poker learnt by self-play, three ladders of ratings: about 20 minutes
 	$(BIN)/python -m benchmarks.league
+
+bench-league-speed: setup  ## moves, games and tokens per second of self-play, beside the alternatives: about 7 minutes
+	$(BIN)/python -m benchmarks.league speed
 
 bench-league-long: setup  ## three seeds of tic-tac-toe and of SimpleTak learnt by self-play: up to two hours
 	$(BIN)/python -m benchmarks.league.long

@@ -383,6 +383,7 @@ def _limits(arguments: argparse.Namespace) -> Any:
 
 def _launch(arguments: argparse.Namespace, *, quick_test: bool) -> Any:
     from kit.errors import choose
+    from kit.harness.clock import process_began_s
     from kit.harness.scaling import ON_PRESSURE
     from kit.notebooks import find_notebook, parse_settings
     from kit.notebooks.launch import Launch, parameters_of, refuse_options
@@ -410,7 +411,8 @@ def _launch(arguments: argparse.Namespace, *, quick_test: bool) -> Any:
     SessionOptions.of(**handed)
     progress = RunProgress(notebook.stem, sys.stderr)
     fresh = getattr(arguments, "fresh", False)
-    return Launch(notebook, values, arguments.out, options, fresh, quick_test, progress, handed)
+    launched_s = process_began_s() if arguments.is_process else None
+    return Launch(notebook, values, arguments.out, options, fresh, quick_test, progress, handed, launched_s)
 
 
 def _code(summary: dict[str, Any]) -> int:
@@ -530,12 +532,12 @@ def _interrupted(words: Sequence[str]) -> KitError:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code."""
+    """Run one command; return its exit code. Without ``arguments`` it is what this process was started for."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     as_json = "--json" in words
     try:
-        chosen = parser(words).parse_args(words)
+        chosen = parser(words).parse_args(words, argparse.Namespace(is_process=arguments is None))
         data, text, code = COMMANDS[chosen.command].act(chosen)
     except KeyboardInterrupt:  # what runs long handles it itself
         return _failed(_interrupted(words), as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,8 +119,13 @@ def recompute_small(model: torch.nn.Module) -> None:
 def profiled_bytes(case: Case) -> int:
     """Return the peak of bytes allocated on the CPU by building the model and taking ``STEPS`` training steps."""
     torch.manual_seed(0)
+    return peak_bytes(lambda: _train(case))
+
+
+def peak_bytes(work: Callable[[], object]) -> int:
+    """Return the peak of bytes that are allocated on the CPU by ``work``, beside what was there before."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        _train(case)
+        work()
     events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
     held, peak = 0, 0
     for event in sorted(events, key=lambda event: event.start_ns()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kit.errors import ConfigMismatchError, UsageError
 from kit.harness.attached import attached_runs, is_bare, newest_claim
-from kit.harness.clock import Clock, process_age_s
+from kit.harness.clock import Clock, process_began_s
 from kit.harness.deadline import Deadline, parse_duration
 from kit.harness.lock import FileLock
 from kit.harness.orders import WatchLimits
@@ -48,8 +47,7 @@ def launched_s(clock: Clock) -> float:
     launched = launched_at() if began_at() is None else began_at()
     if launched is not None:
         return launched
-    age_s = 0.0 if "ipykernel" in sys.modules else process_age_s(os.getpid()) or 0.0
-    return clock.monotonic() - age_s
+    return clock.monotonic() if "ipykernel" in sys.modules else process_began_s(clock)
 
 
 def watch_limits(options: SessionOptions, folder: RunFolder) -> WatchLimits:

@@ -55,6 +55,8 @@ class OwnLoop:
         inspection = LoopInspection.of(session, self._registered)
         session.planner.units("rollout", per_step=1.0)
         session.timer.switch("rollout")
+        if state is None:  # what breaks in the first seconds has something to go on from, too
+            session.keeper.checkpoint(session.step, self._capture)
         step, began_s = session.step, session.clock.monotonic()
         while step < session.total_timesteps:
             if not session.boundary(step, self._capture):

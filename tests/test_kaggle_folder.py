@@ -8,10 +8,15 @@ from pathlib import Path
 import pytest
 
 from kit.notebooks.parameters import check_values, read_parameters
+from kit.remote.kernel import KernelOrder, build_kernel
 from kit.remote.metadata import check_slug, check_title, kernel_metadata
+from kit.remote.push import wants_gpu
 from kit.remote.settings import settings_of
 
 ROOT = Path(__file__).resolve().parent.parent
+GPU = "compute_budget"
+"""The notebook that gets a GPU whatever its parameters are."""
+SELF_PLAY = ROOT / "notebooks/self_play.ipynb"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -44,7 +49,29 @@ def test_only_a_notebook_that_uses_a_gpu_gets_one():
     """GPU hours are counted while a session has them: for the probe, which measures the GPU that the run is to have."""
     gets = {path.stem for path in NOTEBOOKS if settings_of(path).metadata["enable_gpu"]}
     uses = {path.stem for path in NOTEBOOKS if '\\"cuda\\"' in path.read_text()}
-    assert gets == uses == {"compute_budget"}
+    assert gets == uses == {GPU}
+
+
+@pytest.mark.parametrize(
+    ("values", "asked", "gets"),
+    [
+        ({}, None, False),
+        ({"model": "tiny"}, None, False),
+        ({"model": "Qwen/Qwen3-1.7B-Base"}, None, True),
+        ({"model": "Qwen/Qwen3-1.7B-Base"}, False, False),
+        ({}, True, True),
+    ],
+)
+def test_self_play_gets_gpus_for_a_model_that_is_not_made_there(values, asked, gets):
+    """None for the tiny one; who says what it gets is asked no further."""
+    assert wants_gpu(KernelOrder(SELF_PLAY, "me", values, gpu=asked)) is gets
+
+
+def test_the_gpus_that_a_model_needs_stand_in_what_is_pushed(tmp_path):
+    """Two T4, as they are called there."""
+    order = KernelOrder(SELF_PLAY, "me", {"model": "Qwen/Qwen3-1.7B-Base"})
+    metadata = build_kernel(order, tmp_path / "kernel").metadata
+    assert (metadata["enable_gpu"], metadata["machine_shape"]) == (True, "NvidiaTeslaT4")
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
@@ -52,6 +79,11 @@ def test_settings_are_parameters_of_the_notebook(notebook):
     """Defaults on Kaggle are of the types of the notebook's."""
     parameters, settings = read_parameters(notebook), settings_of(notebook)
     check_values(settings.values, parameters)
+    check_values(settings.gpu_unless, parameters)
+    assert (
+        not settings.needs_gpu({name: one.default for name, one in parameters.items()})
+        or notebook.stem == GPU
+    )
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)

@@ -3,7 +3,6 @@
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -158,26 +157,6 @@ def test_an_error_fails_the_run_and_keeps_its_checkpoint(tmp_path):
         session.register(walk=Walk(1))
         first = next(iter(session.steps()))
     assert first == 20
-
-
-@pytest.mark.parametrize(("left_at", "exact"), [(5, False), (25, True)])
-def test_a_loop_that_is_left_and_begun_again_tells_whether_it_is_exact(tmp_path, left_at, exact):
-    """It goes on from its newest checkpoint; before the first one there is nothing to go back to, and it says so."""
-    with open_session(tmp_path / "whole") as session:
-        whole = walk_on(session)
-    np.random.seed(0)
-    walk, session = Walk(1), open_session(tmp_path / "twice")
-    session.register(walk=walk)
-    for step in session.steps():
-        session.record(distance=walk.advance())
-        if step == left_at:
-            break
-    for _ in session.steps():
-        walk.advance()
-    assert session.close()["exact"] is exact
-    assert np.array_equal(walk.at, whole.at) is exact
-    with pytest.raises(UsageError, match="The session is closed"):
-        next(session.steps())
 
 
 def test_a_run_of_which_no_checkpoint_can_be_read_is_not_begun_anew(stopped):

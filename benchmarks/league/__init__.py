@@ -6,7 +6,8 @@ ladder      opponents without a network against each other, rated
 measuring   all of it, as raw facts in files
 results     the rows of benchmarks/results-league.json
 table       the tables: README and terminal
-kept_rows   results-league.json, which several benchmarks share
+kept        results-league.json, which this shares with speed and long
+speed       another benchmark, ``python -m benchmarks.league speed``, of how fast all of it is; speed_* are its parts
 
 ``python -m benchmarks.league.long``: longer games, learnt for minutes.
 

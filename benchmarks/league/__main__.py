@@ -2,13 +2,13 @@
 
 Run it on an otherwise idle machine. ``--folder`` keeps the raw facts, from which ``--from`` makes the tables again.
 benchmarks/results-league.json is written where all seeds were measured with the settings as they are. ``--markdown``
-prints the README's table, by itself from results-league.json.
+prints the README's table, by itself from results-league.json. ``python -m benchmarks.league speed`` is another
+benchmark, see speed.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -16,6 +16,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.league import speed
+from benchmarks.league.kept import LEARNING, RESULTS, SPEED, keep
+from benchmarks.league.kept import rows_of as kept_rows
 from benchmarks.league.kuhn import KuhnSettings
 from benchmarks.league.ladder import PAIRINGS
 from benchmarks.league.measuring import SEEDS, all_of_it, read_facts
@@ -23,11 +26,13 @@ from benchmarks.league.results import rows_of
 from benchmarks.league.table import markdown, plain
 
 NAMES = ("kuhn", *(f"ladder-{pairing}" for pairing in PAIRINGS))
-RESULTS = Path(__file__).resolve().parents[1] / "results-league.json"
 
 
 def main(words: list[str] | None = None) -> int:
     """Measure and print; exit 1 where something that was asked for is missed."""
+    words = sys.argv[1:] if words is None else words
+    if words[:1] == [SPEED]:
+        return speed.main(words[1:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks.league", description=__doc__)
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), metavar="N")
     parser.add_argument("--updates", type=int, default=KuhnSettings().updates, help="of each, to try it out")
@@ -39,7 +44,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--markdown", action="store_true", help="print the README's table only")
     chosen = parser.parse_args(words)
     if chosen.markdown and not chosen.source:
-        print(markdown(json.loads(RESULTS.read_text())), end="")
+        print(markdown(kept_rows(LEARNING)), end="")
         return 0
     if chosen.source:
         return evaluate(read_facts(chosen.source), as_markdown=chosen.markdown)
@@ -57,7 +62,7 @@ def evaluate(facts: Sequence[dict[str, Any]], *, as_markdown: bool = False) -> i
     if missing:
         print(f"{RESULTS.name} is not written: {'; '.join(missing)}.", file=sys.stderr)
     else:
-        RESULTS.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        keep(rows, LEARNING)
         print(f"{RESULTS.name} is written.", file=sys.stderr)
     return 0 if all(row.get("met", True) for row in rows) else 1
 

@@ -113,12 +113,12 @@ def learnt(folder: Path, seed: int, settings: KuhnSettings) -> dict[str, Any]:
     return {
         "status": summary["status"],
         "updates": run.league.iteration,
-        "warm_up": exploitability(monitor.policies[0]),
+        "warm_up": exploitability(monitor.first),
         "average": [float(row[AVERAGE]) for row in rows],
         "last": [float(row[LAST]) for row in rows],
         "illegal": float(rows[-1]["train/illegal_rate"]),
         "staleness": float(rows[-1]["learner/staleness"]),
         "games": int(float(rows[-1]["train/games"])),
         "mus": [one["mu"] for one in players if one["iteration"] != FIXED],
-        "policy": monitor.policies[-1],
+        "policy": monitor.policy,
     }

@@ -15,10 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.league.kept_rows import kept_rows, replace_rows, rows_with
+from benchmarks.league.kept import LONG, keep
+from benchmarks.league.kept import rows_of as kept_rows
 from benchmarks.league.long_figures import draw
 from benchmarks.league.long_measuring import all_jobs, missing
-from benchmarks.league.long_results import PREFIXES, rows_of
+from benchmarks.league.long_results import rows_of
 from benchmarks.league.long_settings import TAK, TIC_TAC_TOE
 from benchmarks.league.measuring import SEEDS, read_facts
 from benchmarks.league.table import markdown, plain
@@ -42,7 +43,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--markdown", action="store_true", help="print the table of the docs only")
     chosen = parser.parse_args(words)
     if chosen.markdown and not chosen.source:
-        print(markdown(rows_with(PREFIXES, kept_rows())), end="")
+        print(markdown(kept_rows(LONG)), end="")
         return 0
     if chosen.source:
         facts = read_facts(chosen.source)
@@ -67,7 +68,7 @@ def evaluate(facts: Sequence[dict[str, Any]], *, as_markdown: bool = False, part
         told = "Written in part" if partial else "Nothing is written"
         print(f"{told}: {'; '.join(wanting)}.", file=sys.stderr)
     if partial or not wanting:
-        replace_rows(rows, PREFIXES)
+        keep(rows, LONG)
         for path in draw(facts, FIGURES):
             print(f"{path} is drawn.", file=sys.stderr)
     return 0 if all(row.get("met", True) for row in rows) else 1

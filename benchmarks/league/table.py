@@ -25,10 +25,11 @@ def _value(row: dict[str, Any]) -> str:
     value, unit = row["value"], str(row["unit"])
     if value is None:
         return "never"
-    whole = unit in ("updates", "s")
-    return f"{value:,.0f} {unit}" if whole else f"{value:.3f} {unit}" if unit != "%" else f"{value:.1f} %"
+    digits = 0 if unit in ("updates", "s") or unit.endswith(("/s", "-s")) else 3
+    digits = 1 if unit in ("%", "MB") else digits
+    return f"{value:,.{digits}f} {unit}"
 
 
 def _against(row: dict[str, Any]) -> str:
     ratio = "" if row["ratio"] is None else f" ({row['ratio']:.2f}×)"
-    return f"{row['against']}{ratio}" + (f": {MET[row['met']]}" if "met" in row else "")
+    return f"{row['against']}{ratio}".strip() + (f": {MET[row['met']]}" if "met" in row else "")

@@ -36,6 +36,7 @@ COMPRESSED = frozenset(
 """File types that deflate makes no smaller: stored as they are."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _ZIP64_FROM = 2**31 - 2**20
+_LAYER_1 = f"{CHECKPOINTS}/"
 TRIES = 10
 """How often the checkpoints are looked for anew, where a session prunes them meanwhile."""
 
@@ -87,30 +88,37 @@ def _write_zip(run_dir: Path, target: BinaryIO) -> int:
 
 
 def _sources(run_dir: Path) -> Iterator[tuple[str, BinaryIO]]:
-    """Yield (name in the archive, open file), by name; all that belongs to checkpoints is opened together.
+    """Yield (name in the archive, open file), by name; all that belongs to checkpoints is opened together, and first.
 
     A session that is still writing may prune meanwhile: what is open stays readable, and what was gone before is
-    looked for again.
+    looked for again. Files that checkpoints count on were there before them, and so are found after them.
     """
-    chosen = [(name, path) for name, path in regular_files(run_dir) if _belongs(name)]
-    for layer_1, group in itertools.groupby(chosen, key=lambda pair: pair[0].startswith(f"{CHECKPOINTS}/")):
-        if layer_1:
-            yield from _checkpoints(run_dir)
-        else:
+    with ExitStack() as stack:
+        layer_1 = _checkpoints(run_dir, stack)
+        chosen = [(name, path) for name, path in regular_files(run_dir) if _belongs(name)]
+        for within, group in itertools.groupby(chosen, key=lambda pair: pair[0].startswith(_LAYER_1)):
+            if within:
+                yield from layer_1
+                continue
             for name, path in group:
                 yield from _open_all([(name, path)])
 
 
-def _checkpoints(run_dir: Path) -> Iterator[tuple[str, BinaryIO]]:
+def _checkpoints(run_dir: Path, stack: ExitStack) -> list[tuple[str, BinaryIO]]:
+    """Return all files of checkpoints, open until the stack is left."""
     for _ in range(TRIES):
-        found = regular_files(run_dir / CHECKPOINTS)
-        named = [(f"{CHECKPOINTS}/{name}", path) for name, path in found]
-        opened = False
-        for pair in _open_all([(name, path) for name, path in named if _belongs(name)]):
-            opened = True
-            yield pair
-        if opened:
-            return
+        found = [(_LAYER_1 + name, path) for name, path in regular_files(run_dir / CHECKPOINTS)]
+        with ExitStack() as opened:
+            try:
+                files = [
+                    (name, opened.enter_context(path.open("rb"))) for name, path in found if _belongs(name)
+                ]
+            except FileNotFoundError as error:
+                logger.info("Looked for again: %s is gone.", error.filename)
+                continue
+            stack.enter_context(opened.pop_all())
+            return list(files)
+    return []
 
 
 def _open_all(pairs: list[tuple[str, Path]]) -> Iterator[tuple[str, BinaryIO]]:

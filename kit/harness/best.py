@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from kit.errors import IntegrityError
 from kit.harness.manifest import is_plain_name, open_regular
@@ -18,7 +19,11 @@ def best_sums(folder: Path) -> dict[str, str]:
     Raises:
         IntegrityError: ``best.json`` holds something else, or names a file that is not beside it.
     """
-    facts = read_json(folder / FACTS)
+    return sums_of(folder, read_json(folder / FACTS))
+
+
+def sums_of(folder: Path, facts: dict[str, Any]) -> dict[str, str]:
+    """Return what ``best_sums`` does, from what ``best.json`` holds; raises what that does."""
     if not facts:
         return {}
     beside = facts.get("beside", {})

@@ -97,6 +97,11 @@ class ManualClock:
 SYSTEM_CLOCK = SystemClock()
 
 
+def process_began_s(clock: Clock = SYSTEM_CLOCK) -> float:
+    """Return when this process was created, absolute monotonic seconds; now, where the machine does not tell."""
+    return clock.monotonic() - (process_age_s(os.getpid()) or 0.0)
+
+
 def process_age_s(pid: int) -> float | None:
     """Seconds since process ``pid`` was created, or None where the machine does not tell.
 

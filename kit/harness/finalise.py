@@ -6,11 +6,12 @@ import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kit.harness.archive import ArchiveRef, package, verify
+from kit.harness.archive import ArchiveRef, package
 from kit.harness.checkpoints import CheckpointStore
 from kit.harness.lock import FileLock, end_holder
 from kit.harness.run_folder import RunFolder
 from kit.harness.summary import FAILED, STOPPED, SessionLedger, read_json, write_json
+from kit.harness.verify import is_whole
 
 
 def finalise_from_disk(
@@ -94,10 +95,7 @@ def is_archived(folder: RunFolder) -> bool:
     """Whether layer 3 was finished: the archive is sound and holds summary and notebook as they lie beside it."""
     if folder.partial.exists() or not folder.archive.exists():
         return False
-    if (
-        not folder.archive.with_name(f"{folder.archive.name}.sha256").exists()
-        or not verify(folder.archive).ok
-    ):
+    if not folder.archive.with_name(f"{folder.archive.name}.sha256").exists() or not is_whole(folder.archive):
         return False
     final = [path for path in (folder.summary, folder.executed) if path.exists()]
     with zipfile.ZipFile(folder.archive) as archive:

@@ -114,7 +114,15 @@ def read_manifest(path: Path) -> CheckpointRef:
     Raises:
         IntegrityError: It is missing, damaged, of another schema, or not this folder's.
     """
-    data = _read_manifest_bytes(path)
+    return parse_manifest(path, _read_manifest_bytes(path))
+
+
+def parse_manifest(path: Path, data: bytes) -> CheckpointRef:
+    """Return what a manifest says that was read from the checkpoint in ``path``, which need not be there any more.
+
+    Raises:
+        IntegrityError: It is damaged, of another schema, or not this folder's.
+    """
     try:
         reference = _parse(path, json.loads(data))
         # Written anew from what was read it must be the same, byte for byte: that covers the sum and the blanks.

@@ -1,8 +1,9 @@
 """Whether what a run left is what it wrote: an archive, a run folder, or a checkpoint.
 
-Every file with a checksum is compared with it, the loose files of a run folder with those in its archive; rows must
-be well-formed and JSON must parse. A torn last row or a half-written notebook is what a kill leaves, and a file that
-changed because a session went on after the archive was made is as it should be: both are noted, and not bad.
+Every file with a checksum is compared with it, the loose files of a run folder with those in its archive, those in an
+archive also with the sums that the run in it took down when it wrote them; rows must be well-formed and JSON must
+parse. A torn last row or a half-written notebook is what a kill leaves, and a file that changed because a session went
+on after the archive was made is as it should be: both are noted, and not bad.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from kit.errors import IntegrityError, StorageError, UsageError
+from kit.harness.archived import CHECKPOINTS as CHECKPOINTS
+from kit.harness.archived import content_faults
 from kit.harness.best import best_sums
 from kit.harness.manifest import MANIFEST, STEP_FOLDER, verify_checkpoint
 from kit.harness.row_format import check_rows
@@ -28,7 +31,6 @@ from kit.harness.unpack import (
 )
 
 ARCHIVE = "artifacts.zip"
-CHECKPOINTS = "checkpoints"
 ROWS = ("metrics.csv", "timing.csv")
 LEDGER = "sessions.json"
 _LOCKS = (".kit/lock", ".kit/finalising")
@@ -95,7 +97,24 @@ def verify(path: Path) -> VerifyReport:
     return report
 
 
+def is_whole(path: Path) -> bool:
+    """Whether an archive is as it was made, whatever the state of the run was then."""
+    report = VerifyReport()
+    _verify_members(path, report, "")
+    return report.ok
+
+
 def _verify_archive(path: Path, report: VerifyReport, prefix: str) -> None:
+    """Compare an archive's members with its sums, and then with what the run in it says of them."""
+    before = len(report.reasons)
+    _verify_members(path, report, prefix)
+    if len(report.reasons) == before:
+        with open_archive(path) as archive:
+            for name, fault in content_faults(archive, sums_in(archive)):
+                report.reasons.setdefault(prefix + name, fault)
+
+
+def _verify_members(path: Path, report: VerifyReport, prefix: str) -> None:
     report.files += 1
     _verify_sum_beside(path, report, prefix)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import chain
 
@@ -14,23 +13,6 @@ from kit.league.prompt_templates import BARE, PromptTemplate
 from kit.lm.devices import one_thread
 from kit.lm.language_model import LanguageModel
 from kit.lm.scoring import token_logprobs
-
-
-def action_probabilities(
-    lm: LanguageModel,
-    template: PromptTemplate,
-    views: Sequence[View],
-    *,
-    adapter: str | None = None,
-    temperature: float = 1.0,
-) -> list[dict[str, float]]:
-    """Return for each view the probability of each legal action; what is left to 1 goes to other answers.
-
-    Where all of them are next to nothing they underflow to 0: see ``action_log_probabilities``, whose arguments and
-    errors are the same.
-    """
-    found = action_log_probabilities(lm, template, views, adapter=adapter, temperature=temperature)
-    return [{action: math.exp(logprob) for action, logprob in one.items()} for one in found]
 
 
 def action_log_probabilities(

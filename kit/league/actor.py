@@ -40,9 +40,14 @@ class Actor:
     """Answers prompts with one backend.
 
     ``answer`` does so at once, in the caller's thread: the local pool plays in rounds and needs nobody to wait.
-    ``submit`` and ``submit_prompt`` are for many threads that each have one prompt: a thread of the actor's own answers
-    in batches what comes within ``window_s``. An error of the backend is raised at those who wait for that batch; a
-    prompt that is too long only at the one who submitted it.
+    ``submit`` and ``submit_prompt`` are for many threads that each have one prompt: a thread of the actor's own, begun
+    by the first of them, answers in batches what comes within ``window_s``. An error of the backend is raised at those
+    who wait for that batch; a prompt that is too long only at the one who submitted it.
+
+    With ``own_thread=False`` there is no such thread: whoever made the actor calls ``poll`` for as long as others wait.
+
+    Attributes:
+        device: where its backend computes.
     """
 
     def __init__(
@@ -51,23 +56,27 @@ class Actor:
         *,
         gauge: Gauge | None = None,
         name: str = "actor",
+        device: str = "cpu",
         seed: int = 0,
         sampling: Sampling | None = None,
         clock: Clock = SYSTEM_CLOCK,
         window_s: float = WINDOW_S,
         most_together: int = MOST_TOGETHER,
+        own_thread: bool = True,
     ) -> None:
         if window_s < 0 or most_together < 1:
             raise UsageError(
                 f"window_s must be at least 0 and most_together at least 1, not {window_s} and {most_together}."
             )
         self._backend, self._gauge, self._name, self._clock = backend, gauge, name, clock
+        self.device = device
         self._seed, self._sampling = seed, sampling or Sampling()
         self._window_s, self._most = window_s, most_together
         self._ids: dict[str, int] = {}
         self._queue: deque[tuple[Request, Future[Generation], float]] = deque()
         self._changed = threading.Condition()
         self._answering = threading.Lock()
+        self._own_thread = own_thread
         self._thread: threading.Thread | None = None
         self._closed = False
         self._submitted = 0
@@ -98,7 +107,10 @@ class Actor:
         except ContextLengthError as error:
             if len(requests) == 1:
                 return [error]
-            return [answer for request in requests for answer in self.answer_each([request])]
+            half = (
+                len(requests) // 2
+            )  # so that one among many costs a few batches, and not one for each of them
+            return [*self.answer_each(requests[:half]), *self.answer_each(requests[half:])]
 
     def adapter_id(self, adapter: str | None) -> int:
         """Return the number of an adapter: 0 for the base model, else counted from 1 as they were first asked for."""
@@ -122,6 +134,8 @@ class Actor:
             if self._closed:
                 raise UsageError(f"{self._name} is closed: it answers nothing any more.")
             self._queue.append((request, future, self._clock.monotonic()))
+            if self._own_thread:
+                self._begin()
             self._changed.notify()
         return future
 
@@ -137,7 +151,6 @@ class Actor:
 
         Without a ``seed`` it is drawn from the actor's own, by how many prompts came before it.
         """
-        self.run()
         with self._changed:
             seed = derived_seed(self._seed, self._name, self._submitted) if seed is None else seed
             self._submitted += 1
@@ -158,12 +171,11 @@ class Actor:
         with self._changed:
             return self._left_s()
 
-    def run(self) -> None:
-        """Start the thread that answers what is submitted; a second call does nothing."""
-        with self._changed:
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._loop, name=f"kit-{self._name}", daemon=True)
-                self._thread.start()
+    def _begin(self) -> None:
+        """Start the thread that answers what is submitted, if there is none, or a fork has left it behind."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._loop, name=f"kit-{self._name}", daemon=True)
+            self._thread.start()
 
     def close(self) -> None:
         """Answer what waits, and end the thread."""
@@ -173,6 +185,8 @@ class Actor:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        while self.queue_length:
+            self.poll()
 
     def _left_s(self) -> float | None:
         """Return the seconds until the batch is due; the first one of it began the window."""
@@ -188,8 +202,8 @@ class Actor:
         except BaseException as error:
             for _, future in batch:
                 future.set_exception(error)
-            if not isinstance(error, Exception):
-                raise
+            if not (self._own_thread or isinstance(error, Exception)):
+                raise  # in whoever polls; a thread of its own has others to answer yet
             return
         for (_, future), answer in zip(batch, answers, strict=True):
             if isinstance(answer, ContextLengthError):

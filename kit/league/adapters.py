@@ -56,13 +56,18 @@ class AdapterShelf:
         names = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
         return sorted(int(name) for name in names if name.isdigit())
 
-    def remove_from(self, iteration: int) -> None:
-        """Remove the adapters of this iteration and later ones, and what a killed process left half-written."""
-        for number in self.numbers():
-            if number >= iteration:
-                retire(self.path(f"{FOLDER}/{number:06d}"))
+    def remove_from(self, iteration: int) -> list[str]:
+        """Remove the adapters of this iteration and later ones, and what a killed process left half-written.
+
+        Returns their names: whoever has loaded one of them has one of a future that was lost.
+        """
+        gone = [f"{FOLDER}/{number:06d}" for number in self.numbers() if number >= iteration]
+        for name in gone:
+            retire(self.path(name))
+            self._known.pop(name, None)
         if (self.root / FOLDER).is_dir():
             sweep(self.root / FOLDER)
+        return gone
 
     def prune(self, needed: Iterable[str]) -> list[str]:
         """Remove adapters that nobody needs any more; return their names."""

@@ -6,9 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kit.errors import ContextLengthError
-from kit.league.actor import Actor
-from kit.league.build_settings import POOLED, RAY, BuildSettings
+from kit.league.build_settings import RAY, BuildSettings
 from kit.league.collector import Collector, Workers
 from kit.league.env_specs import EvalEnvSpec, TrainEnvSpec
 from kit.league.episode_buffer import EpisodeBuffer
@@ -22,9 +20,12 @@ from kit.league.league import League, LeagueParts, LeagueSettings, Monitor
 from kit.league.learners import A2C, BaseLearner, LearnerSettings, learner_class
 from kit.league.learners.base import EPISODES, POLICY
 from kit.league.local import LocalPool
+from kit.league.match_settings import POOLED, MatchSettings
 from kit.league.model_registry import ModelRegistry
 from kit.league.opponents.registry import make_opponent
 from kit.league.play_settings import PlaySettings
+from kit.league.player_settings import PlayerSettings
+from kit.league.policy_models import PolicyModels, backend_of
 from kit.league.prompt_templates import BARE, find_template
 from kit.league.ray_backend import RayPool, RaySettings
 from kit.league.reward_transforms import (
@@ -44,7 +45,6 @@ from kit.league.step_buffer import StepBuffer
 from kit.league.tracker import Tracker
 from kit.lm.backend import Backend
 from kit.lm.language_model import LanguageModel
-from kit.lm.transformers_backend import TransformersBackend
 
 EVAL_WORKERS = 16
 """Games of an evaluation in flight, where nobody says how many."""
@@ -67,28 +67,31 @@ class Assembly:
 
     def __init__(self, settings: BuildSettings, ray_settings: RaySettings | None = None) -> None:
         self.settings, self._ray_settings = settings, ray_settings
-        algorithm = learner_class(settings.algorithm)
-        specs: list[TrainEnvSpec | EvalEnvSpec] = [*settings.train_envs, *settings.eval_envs]
-        for spec in specs:
-            make_game(spec.env_id, spec.num_players)
-        for name in settings.opponents:
-            make_opponent(name)
-        for name, spec in settings.encounters:
-            _ask_once(name, spec)
-        self.lm = self._model()
+        algorithm, matches = learner_class(settings.training.algorithm), settings.matches
+        _try_out(matches)
+        seed = derived_seed(settings.seed, "adapter")
+        self.models = PolicyModels(settings.player, copies=settings.backend != RAY, seed=seed)
         self.learner = self._learner(algorithm)
-        self.tracker = Tracker(window=max(100, settings.eval_games))
+        self.tracker = Tracker(window=max(100, matches.eval_games))
         self.registry = ModelRegistry()
         self.registry.add_checkpoint(BASE, None, 0)
-        for name in settings.opponents:
+        for name in matches.opponents:
             self.registry.add_fixed(name)
         self.scheduler = self._scheduler()
         self.buffer = self._buffer()
         self.monitors: list[Monitor] = []
+        self._last_pool: GamePool | None = None
+
+    @property
+    def lm(self) -> LanguageModel:
+        """The model that learns."""
+        return self.models.learner
 
     def league(self, root: Path, workers: Workers, eval_workers: int = EVAL_WORKERS) -> League:
-        """Return the league, with its adapters below ``root``."""
-        pool = self._pool(root.resolve())
+        """Return the league, with its adapters below ``root``; one that was made before is not to be played on."""
+        if self._last_pool is not None:
+            self._last_pool.close()
+        pool = self._last_pool = self._pool(root.resolve())
         collector = Collector(self.scheduler, self.buffer, self.registry, self.tracker, pool)
         parts = LeagueParts(
             self.scheduler,
@@ -100,62 +103,52 @@ class Assembly:
             partial(self.lm.save_adapter, name=POLICY),
             (*self._monitors(), *self.monitors),
         )
-        settings = self.settings
-        how = LeagueSettings(
-            settings.batch_size, workers, settings.eval_every, settings.eval_games, eval_workers
-        )
+        matches, batch_size = self.settings.matches, self.settings.training.batch_size
+        how = LeagueSettings(batch_size, workers, matches.eval_every, matches.eval_games, eval_workers)
         league = League(parts, how, root)
-        far = [name for name in settings.opponents if make_opponent(name).network]
-        if settings.backend == RAY:
-            league.inexact = (
-                "games are played in other processes, whose last bits are not promised to be the same"
-            )
-        if far:
-            league.inexact = f"{', '.join(far)} answers over a network, and not the same twice"
+        league.inexact = self._inexact()
         return league
 
-    def _model(self) -> LanguageModel:
-        settings = self.settings
-        lm = LanguageModel.load(settings.model_name)
-        if settings.max_tokens >= lm.context:
-            raise ContextLengthError(
-                f"Answers of up to {settings.max_tokens} tokens leave no room for a prompt in the {lm.context} "
-                f"tokens of {lm.name}'s context: set max_generation_len lower."
-            )
-        lm.adapt(settings.lora, POLICY, seed=derived_seed(settings.seed, "adapter"))
-        return lm
+    def _inexact(self) -> str | None:
+        """Return why a resumed run would not continue bit for bit; None: it does."""
+        far = [name for name in self.settings.matches.opponents if make_opponent(name).network]
+        if far:
+            return f"{', '.join(far)} answers over a network, and not the same twice"
+        if self.settings.backend == RAY:
+            return "games are played in other processes, whose last bits are not promised to be the same"
+        return None
 
     def _learner(self, algorithm: type[BaseLearner]) -> BaseLearner:
-        settings = self.settings
+        training, player = self.settings.training, self.settings.player
         learner = algorithm(
             self.lm,
             LearnerSettings(
-                batch_size=settings.batch_size,
-                mini_batch_size=settings.mini_batch_size,
-                learning_rate=settings.learning_rate,
-                gradient_clipping=settings.gradient_clipping,
-                activation_checkpointing=settings.activation_checkpointing,
-                gradient_checkpointing=settings.gradient_checkpointing,
-                seed=derived_seed(settings.seed, "learner"),
+                batch_size=training.batch_size,
+                mini_batch_size=training.mini_batch_size,
+                learning_rate=training.learning_rate,
+                gradient_clipping=training.gradient_clipping,
+                activation_checkpointing=training.activation_checkpointing,
+                gradient_checkpointing=training.gradient_checkpointing,
+                seed=derived_seed(self.settings.seed, "learner"),
             ),
         )
-        own: dict[str, Any] = {"critic_lora": settings.lora} if issubclass(algorithm, A2C) else {}
-        lengths = {"max_train_len": settings.max_train_len, "max_generation_len": settings.max_generation_len}
-        learner.initialize_algorithm(**{**lengths, **own, **settings.algorithm_config})
+        own: dict[str, Any] = {"critic_lora": player.lora} if issubclass(algorithm, A2C) else {}
+        lengths = {"max_train_len": training.max_train_len, "max_generation_len": player.max_generation_len}
+        learner.initialize_algorithm(**{**lengths, **own, **training.algorithm_config})
         return learner
 
     def _scheduler(self) -> GameScheduler:
-        settings, registry = self.settings, self.registry
-        env_sampler = ENV_SAMPLERS[settings.env_sampling_strategy](
-            settings.train_envs, settings.eval_envs, **settings.env_sampling_config
+        matches, registry = self.settings.matches, self.registry
+        env_sampler = ENV_SAMPLERS[matches.env_sampling_strategy](
+            matches.train_envs, matches.eval_envs, **matches.env_sampling_config
         )
-        more = dict(settings.opponent_sampling_config)
-        if settings.opponent_sampling_strategy == "fixed":
-            more = {"names": settings.fixed_opponents, **more}
-        elif settings.opponent_sampling_strategy in POOLED:
+        strategy, more = matches.opponent_sampling_strategy, dict(matches.opponent_sampling_config)
+        if strategy == "fixed":
+            more = {"names": matches.fixed_opponents, **more}
+        elif strategy in POOLED:
             more = {"opponents": CHECKPOINTS, **more}  # whom one is measured by is nobody to learn from
-        sampler = MODEL_SAMPLERS[settings.opponent_sampling_strategy](registry, **more)
-        return GameScheduler(derived_seed(settings.seed, "games"), env_sampler, sampler, registry)
+        sampler = MODEL_SAMPLERS[strategy](registry, **more)
+        return GameScheduler(derived_seed(self.settings.seed, "games"), env_sampler, sampler, registry)
 
     def _buffer(self) -> StepBuffer | EpisodeBuffer:
         """Return the buffer of the learner's kind, with the transforms that were given, or those that suit it.
@@ -164,7 +157,7 @@ class Assembly:
         mean taken off, would count once a step, and losing slowly would pay. So a well-formed legal step brings 0
         there, with the same distance to one that is not, and a batch is left as it is.
         """
-        settings, transforms = self.settings, self.settings.transforms
+        training = self.settings.training
         episodes = self.learner.batch_of == EPISODES
         kind = EpisodeBuffer if episodes else StepBuffer
         steps: list[StepRewardTransform] = (
@@ -173,26 +166,24 @@ class Assembly:
             else [RewardForFormat(1.5), PenaltyForInvalidMove(1.0, -1.0)]
         )
         return kind(
-            settings.capacity,
-            seed=derived_seed(settings.seed, "buffer"),
-            final_reward_transformation=transforms.final
+            training.capacity,
+            seed=derived_seed(self.settings.seed, "buffer"),
+            final_reward_transformation=training.final_reward_transformation
             or ComposeFinalRewardTransforms([RoleAdvantageByEnvFormatter()]),
-            step_reward_transformation=transforms.step or ComposeStepRewardTransforms(steps),
-            sampling_reward_transformation=transforms.sampling
+            step_reward_transformation=training.step_reward_transformation
+            or ComposeStepRewardTransforms(steps),
+            sampling_reward_transformation=training.sampling_reward_transformation
             or ComposeSamplingRewardTransforms([] if episodes else [NormalizeRewardsByEnv(True)]),
         )
 
     def _pool(self, root: Path) -> GamePool:
-        settings = self.settings
+        player = self.settings.player
         play = PlaySettings(
-            make_game, make_opponent, find_template, root, settings.temperature, settings.max_tokens
+            make_game, make_opponent, find_template, root, player.temperature, player.max_tokens
         )
-        rows, adapters = settings.most_rows, settings.most_adapters
-        if settings.backend == RAY:
-            make = partial(_backend_in_a_worker, settings.model_name, rows, adapters)
-            return RayPool(make, play, self._ray_settings, self.tracker)
-        backend = TransformersBackend(self.lm, most_rows=rows, most_adapters=adapters)
-        return LocalPool([Actor(backend, gauge=self.tracker)], play)
+        if self.settings.backend == RAY:
+            return RayPool(partial(_backend_in_a_worker, player), play, self._ray_settings, self.tracker)
+        return LocalPool(self.models.actors(self.tracker), play)
 
     def _monitors(self) -> tuple[Monitor, ...]:
         """Return what looks at each new policy: where Kuhn poker is learnt with bare answers, how exploitable it is."""
@@ -201,28 +192,36 @@ class Assembly:
                 self.lm,
                 find_template(spec.prompt_template),
                 adapter=POLICY,
-                temperature=self.settings.temperature,
+                temperature=self.settings.player.temperature,
             )
-            for spec in self.settings.train_envs[:1]
+            for spec in self.settings.matches.train_envs[:1]
             if _scored(spec)
         )
 
 
-def _ask_once(name: str, spec: TrainEnvSpec | EvalEnvSpec) -> None:
-    """Let an opponent without a network make a first move; raises UsageError where it cannot play that game."""
-    opponent = make_opponent(name)
-    if not opponent.network:
-        game = make_game(spec.env_id, spec.num_players)
-        game.reset(0)
-        opponent.act(game, 0)
+def _try_out(matches: MatchSettings) -> None:
+    """Make every game and opponent once, and let opponents without a network make a first move in each of theirs.
+
+    Raises:
+        UsageError: there is no such game or opponent, or one that cannot play a game.
+    """
+    specs: list[TrainEnvSpec | EvalEnvSpec] = [*matches.train_envs, *matches.eval_envs]
+    for spec in specs:
+        make_game(spec.env_id, spec.num_players).reset(0)
+    for name in matches.opponents:
+        make_opponent(name)
+    for name, spec in matches.encounters:
+        opponent = make_opponent(name)
+        if not opponent.network:
+            game = make_game(spec.env_id, spec.num_players)
+            game.reset(0)
+            opponent.act(game, 0)
 
 
 def _scored(spec: TrainEnvSpec) -> bool:
     return stem(spec.env_id) == KUHN and find_template(spec.prompt_template).form == BARE
 
 
-def _backend_in_a_worker(model_name: str, most_rows: int, most_adapters: int) -> Backend:
-    """Return the backend of a ray actor, which loads the model for itself."""
-    return TransformersBackend(
-        LanguageModel.load(model_name), most_rows=most_rows, most_adapters=most_adapters
-    )
+def _backend_in_a_worker(player: PlayerSettings) -> Backend:
+    """Return the backend of a ray actor, which loads the model for itself, onto a GPU where ray gives it one."""
+    return backend_of(LanguageModel.load(player.model_name, dtype=player.dtype), player)

@@ -37,11 +37,6 @@ class EpisodeBuffer(BaseBuffer):
     def __len__(self) -> int:
         return self._held
 
-    @property
-    def episodes(self) -> int:
-        """How many episodes are held."""
-        return len(self._episodes)
-
     def _shaped(self, trajectory: Trajectory, final: float) -> list[Step]:
         last = len(trajectory.steps) - 1
         return [

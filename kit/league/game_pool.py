@@ -18,6 +18,11 @@ class GamePool(Protocol):
     order, wherever and in however many processes they play.
     """
 
+    @property
+    def actors(self) -> int:
+        """How many share the requests of a round, and so in which batches these are answered."""
+        ...
+
     def start(self, specs: Sequence[GameSpec]) -> None:
         """Take games in; they move from the next round on."""
         ...

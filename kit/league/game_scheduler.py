@@ -56,11 +56,6 @@ class GameScheduler:
         opponents = [spec.fixed_opponent] * (spec.num_players - 1)
         return self._made_of(spec, EVAL, seed, [self.registry.current, *opponents])
 
-    @property
-    def evaluates(self) -> bool:
-        """Whether there is anything to be measured by."""
-        return bool(self.env_sampler.eval_env_specs)
-
     def _next_seed(self, kind: str) -> int:
         return (derived_seed(self.seed, kind, self._made[kind]) & ~1) | KINDS.index(kind)
 
@@ -99,10 +94,6 @@ class GameScheduler:
     def running(self, kind: str | None = None) -> int:
         """Return how many games are running, of one kind or both."""
         return sum(kind in (None, one) for one in self._running.values())
-
-    def made(self, kind: str) -> int:
-        """Return how many games of a kind were made so far."""
-        return self._made[kind]
 
     def view(self) -> dict[str, Any]:
         """Return what the terminal shows: games made and running by kind, as plain values."""

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from kit.league.action_probabilities import action_log_probabilities
-from kit.league.exploitability import Policy, average_policy, exploitability, policy_from
+from kit.league.exploitability import Policy, exploitability, policy_from
 from kit.league.game import View
+from kit.league.kuhn_average import RunningAverage
 from kit.league.prompt_templates import PromptTemplate
 from kit.lm.language_model import LanguageModel
 
@@ -23,7 +24,9 @@ class KuhnMonitor:
     other answers, which lose the hand, is told beside, as the mean over the information sets.
 
     Attributes:
-        policies: one an update, in order.
+        first: the policy before any update.
+        policy: the newest.
+        average: of the first and all those since.
         illegal: of the newest, the mean probability of an answer that is no legal action, from 0 to 1.
     """
 
@@ -36,24 +39,22 @@ class KuhnMonitor:
         temperature: float = 1.0,
     ) -> None:
         self._lm, self._template, self._adapter, self._temperature = lm, template, adapter, temperature
-        self.policies: list[Policy] = []
         self.illegal = 0.0
-        self.look_again()
-
-    def look_again(self) -> None:
-        """Begin with the policy as it is before any update."""
-        self.policies = [self._policy()]
+        self.average = RunningAverage()
+        self.first = self.policy = self._policy()
+        self.average.add(self.policy)
 
     def look(self) -> dict[str, float]:
         """Return the exploitability of the newest policy and of the average, and the newest's illegal mass."""
-        self.policies.append(self._policy())
+        self.policy = self._policy()
+        self.average.add(self.policy)
         return self.figures()
 
     def figures(self) -> dict[str, float]:
         """Return the figures as they are now."""
         return {
-            "eval_exploitability": exploitability(self.policies[-1]),
-            "eval_exploitability_of_average": exploitability(average_policy(self.policies)),
+            "eval_exploitability": exploitability(self.policy),
+            "eval_exploitability_of_average": exploitability(self.average.policy()),
             "eval_illegal_mass": self.illegal,
         }
 
@@ -73,15 +74,22 @@ class KuhnMonitor:
         return policy_from(lambda _: next(weights))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all policies so far, and the illegal mass of the newest."""
+        """Return the first and the newest policy, its illegal mass, and the sums that the average is made of."""
         return {
             "illegal": self.illegal,
-            "policies": [{name: dict(chances) for name, chances in one.items()} for one in self.policies],
+            "first": _plain(self.first),
+            "policy": _plain(self.policy),
+            "average": self.average.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from what ``state_dict`` returned."""
-        self.policies, self.illegal = list(state["policies"]), state["illegal"]
+        self.first, self.policy, self.illegal = state["first"], state["policy"], state["illegal"]
+        self.average.load_state_dict(state["average"])
+
+
+def _plain(policy: Policy) -> dict[str, dict[str, float]]:
+    return {name: dict(chances) for name, chances in policy.items()}
 
 
 def relative_weights(logprobs: Mapping[str, float]) -> dict[str, float]:

@@ -6,12 +6,12 @@ A policy plays both seats: its information sets with an even number of actions a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from kit.errors import UsageError
 from kit.league.game import View
 from kit.league.games.kuhn import kuhn_view
-from kit.league.games.kuhn_rules import INFORMATION_SETS, LEGAL, information_set, mover, read_information_set
+from kit.league.games.kuhn_rules import INFORMATION_SETS, LEGAL, mover, read_information_set
 
 Policy = Mapping[str, Mapping[str, float]]
 """From an information set (``Q|check bet``) to the probabilities of its legal actions."""
@@ -21,7 +21,7 @@ ROUNDING = 1e-6
 
 def uniform_policy() -> dict[str, dict[str, float]]:
     """Return the policy that takes either action with probability 1/2; its exploitability is 11/24."""
-    return {name: dict.fromkeys(_legal(name), 0.5) for name in INFORMATION_SETS}
+    return {name: dict.fromkeys(legal_in(name), 0.5) for name in INFORMATION_SETS}
 
 
 def equilibrium(alpha: float = 1 / 3) -> dict[str, dict[str, float]]:
@@ -71,57 +71,18 @@ def checked(policy: Policy) -> Policy:
         read_information_set(name)
     for name in INFORMATION_SETS:
         chances = policy.get(name)
-        if chances is None or set(chances) != set(_legal(name)):
+        if chances is None or set(chances) != set(legal_in(name)):
             found = "nothing" if chances is None else ", ".join(chances) or "nothing"
             raise UsageError(
-                f"The policy gives {found} for {name!r}. Legal there: {', '.join(_legal(name))}."
+                f"The policy gives {found} for {name!r}. Legal there: {', '.join(legal_in(name))}."
             )
         if min(chances.values()) < 0.0 or not math.isclose(sum(chances.values()), 1.0, abs_tol=ROUNDING):
             raise UsageError(f"The policy's probabilities for {name!r} are none: {dict(chances)}.")
     return policy
 
 
-def average_policy(policies: Sequence[Policy]) -> dict[str, dict[str, float]]:
-    """Return the policy that plays like drawing one of ``policies`` before the hand, each equally likely.
-
-    For every information set I of player i and action a, Zinkevich et al. (2007), equation 4:
-
-        sum_t  reach_i,t(I) · p_t(a | I)  /  sum_t  reach_i,t(I)
-
-    where reach is the product of player i's own probabilities on the way to I. Where none of them ever comes, no
-    choice matters, and it is their plain mean.
-
-    Raises:
-        UsageError: there are none, or one of them is no policy.
-    """
-    if not policies:
-        raise UsageError("There is no policy to average.")
-    for policy in policies:
-        checked(policy)
-    return {name: _average(name, policies) for name in INFORMATION_SETS}
-
-
-def _average(name: str, policies: Sequence[Policy]) -> dict[str, float]:
-    reaches = [_own_reach(name, policy) for policy in policies]
-    if sum(reaches) == 0.0:
-        reaches = [1.0] * len(policies)
-    pairs = list(zip(reaches, policies, strict=True))
-    return {
-        action: math.fsum(reach * policy[name][action] for reach, policy in pairs) / math.fsum(reaches)
-        for action in _legal(name)
-    }
-
-
-def _own_reach(name: str, policy: Policy) -> float:
-    card, history = read_information_set(name)
-    reach = 1.0
-    for turn in range(len(history)):
-        if mover(history[:turn]) == mover(history):
-            reach *= policy[information_set(card, history[:turn])][history[turn]]
-    return reach
-
-
-def _legal(name: str) -> tuple[str, ...]:
+def legal_in(name: str) -> tuple[str, ...]:
+    """Return the legal actions of an information set."""
     return LEGAL[read_information_set(name)[1]]
 
 
@@ -131,7 +92,7 @@ def _view(name: str) -> View:
 
 
 def _scaled(name: str, weights: Mapping[str, float]) -> dict[str, float]:
-    legal = {action: float(weights.get(action, 0.0)) for action in _legal(name)}
+    legal = {action: float(weights.get(action, 0.0)) for action in legal_in(name)}
     total = math.fsum(legal.values())
     if not all(weight >= 0.0 for weight in legal.values()) or not 0.0 < total < math.inf:
         raise UsageError(f"No policy for {name!r} follows from {dict(weights)}. Legal: {', '.join(legal)}.")

@@ -124,7 +124,9 @@ class League:
             GameError: too many games break.
         """
         parts, settings = self.parts, self.settings
-        self.shelf.remove_from(self.iteration + 1)
+        lost = self.shelf.remove_from(self.iteration + 1)
+        if lost:
+            parts.collector.pool.forget(lost)
         parts.collector.collect(settings.batch_size)
         with self.phase("update", 1.0):
             learnt = parts.learner.update(parts.buffer.sample(settings.batch_size))
@@ -186,6 +188,7 @@ class League:
             "registry": parts.registry.state_dict(),
             "tracker": parts.tracker.state_dict(),
             "adapters": self.shelf.capture(self._needed()),
+            "actors": parts.collector.pool.actors,
             "evaluation": self.evaluation,
             "monitors": [monitor.state_dict() for monitor in parts.monitors],
         }
@@ -199,6 +202,11 @@ class League:
         parts = self.parts
         self.iteration, self.evaluation = state["iteration"], dict(state["evaluation"])
         self.shelf.check(state["adapters"])
+        if state["actors"] != parts.collector.pool.actors:
+            before, now = state["actors"], parts.collector.pool.actors
+            self.inexact = (
+                self.inexact or f"requests were shared among {before} actors before, and now among {now}"
+            )
         for name in ("registry", "scheduler", "buffer", "learner", "tracker", "collector"):
             getattr(parts, name).load_state_dict(state[name])
         for monitor, saved in zip(parts.monitors, state["monitors"], strict=True):

@@ -9,33 +9,36 @@ from typing import Any
 
 from kit.errors import ContextLengthError, UsageError
 from kit.league.actor import Actor
+from kit.league.actor_pool import ActorPool
 from kit.league.game_pool import KINDS
 from kit.league.game_record import GameRecord
 from kit.league.game_spec import GameSpec
 from kit.league.play import GameInPlay
 from kit.league.play_settings import PlaySettings
-from kit.lm.generation import Generation, Request
 
 NETWORK_THREADS = 16
 """Opponents that are asked over a network at a time."""
 
 
 class LocalPool:
-    """Games over one actor, or several of them (one a device), each of which plays every so many-th game.
+    """Games over one actor, or several of them (one a device), which share the requests of a round.
 
-    In a round all requests go to the actors at once, in order of the games' numbers. Opponents without a network move
+    In a round all requests are asked at once, in order of the games' numbers. Opponents without a network move
     at once; those with one are asked side by side, and the games wait for all of them.
     """
 
     def __init__(self, actors: Sequence[Actor], settings: PlaySettings) -> None:
-        if not actors:
-            raise UsageError("A pool of games needs at least one actor.")
-        self._actors, self._settings = list(actors), settings
+        self._actors, self._settings = ActorPool(actors), settings
         self._games: dict[int, GameInPlay] = {}
+
+    @property
+    def actors(self) -> int:
+        """How many actors answer."""
+        return len(self._actors)
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(max(NETWORK_THREADS, len(self._actors)), thread_name_prefix="kit-league")
+        return ThreadPoolExecutor(NETWORK_THREADS, thread_name_prefix="kit-league")
 
     def start(self, specs: Sequence[GameSpec]) -> None:
         """Take games in; opponents that come first have moved when it returns."""
@@ -69,9 +72,8 @@ class LocalPool:
 
     def forget(self, names: Sequence[str]) -> None:
         """Drop what is kept of adapters that nobody plays any more."""
-        for actor in self._actors:
-            for name in names:
-                actor.forget(str(self._settings.folder / name))
+        for name in names:
+            self._actors.forget(str(self._settings.folder / name))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the games in flight, each as what it is replayed from, in order of their numbers."""
@@ -85,10 +87,9 @@ class LocalPool:
     def close(self) -> None:
         """End the threads, and the actors."""
         if "_threads" in self.__dict__:
-            self._threads.shutdown()
+            self._threads.shutdown(wait=False, cancel_futures=True)
             del self._threads
-        for actor in self._actors:
-            actor.close()
+        self._actors.close()
 
     def _in_order(self) -> list[GameInPlay]:
         return [self._games[number] for number in sorted(self._games)]
@@ -96,26 +97,13 @@ class LocalPool:
     def _move(self, games: Sequence[GameInPlay]) -> None:
         """Let every policy of these games whose turn it is answer once, and then the opponents."""
         asked = [(play, request) for play in games if (request := play.pending()) is not None]
-        for play, answer in zip((play for play, _ in asked), self._answers(asked), strict=True):
+        answers = self._actors.answer_each([request for _, request in asked])
+        for (play, _), answer in zip(asked, answers, strict=True):
             if isinstance(answer, ContextLengthError):
                 play.break_off(str(answer))
             else:
                 play.take(answer)
         self._advance(games)
-
-    def _answers(self, asked: Sequence[tuple[GameInPlay, Request]]) -> list[Generation | ContextLengthError]:
-        shares: list[list[int]] = [[] for _ in self._actors]
-        for place, (play, _) in enumerate(asked):
-            shares[play.spec.number % len(shares)].append(place)
-        jobs = [
-            (actor, [asked[place][1] for place in share])
-            for actor, share in zip(self._actors, shares, strict=True)
-        ]
-        found: list[Generation | ContextLengthError | None] = [None] * len(asked)
-        for share, answers in zip(shares, self._map(_ask, jobs, side_by_side=len(jobs) > 1), strict=True):
-            for place, answer in zip(share, answers, strict=True):
-                found[place] = answer
-        return [answer for answer in found if answer is not None]
 
     def _advance(self, games: Sequence[GameInPlay]) -> None:
         """Let opponents move until policies are to move in all games; none of them sees another's game."""
@@ -134,8 +122,3 @@ class LocalPool:
     def _map(self, call: Callable[[Any], Any], items: Sequence[Any], *, side_by_side: bool) -> list[Any]:
         found: Iterable[Any] = self._threads.map(call, items) if side_by_side else map(call, items)
         return list(found)
-
-
-def _ask(job: tuple[Actor, list[Request]]) -> list[Generation | ContextLengthError]:
-    actor, requests = job
-    return actor.answer_each(requests)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from kit.errors import MissingDependencyError, UsageError
+from kit.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from kit.session import TrainingSession
 
 
 class MetricWriter(Protocol):
@@ -22,46 +27,24 @@ class MetricWriter(Protocol):
         ...
 
 
-class TensorBoardWriter:
-    """Keeps a TensorBoard log in the run folder, made anew from metrics.csv every so many rows.
-
-    Made anew, because a resumed run takes back rows after its checkpoint, and an event file cannot. The newest row
-    may be in the next one only: the session writes metrics.csv after the update.
-
-    Raises:
-        MissingDependencyError: tensorboard is not installed.
-    """
-
-    def __init__(self, run_dir: Path, every: int = 10) -> None:
-        if every < 1:
-            raise UsageError(f"every must be at least 1 row, not {every}.")
-        _load("tensorboard.summary.writer.record_writer", "tensorboard")
-        self._run_dir, self._every, self._rows = run_dir, every, 0
-
-    def write(self, step: int, row: Mapping[str, float]) -> None:
-        """Count a row, and make the log anew when it is due."""
-        del step, row
-        self._rows += 1
-        if self._rows % self._every == 0:
-            self.close()
-
-    def close(self) -> None:
-        """Make the log anew."""
-        from kit.report.tensorboard import write_tensorboard
-
-        write_tensorboard(self._run_dir)
-
-
 class WandbWriter:
     """Sends rows to Weights & Biases; without a network its library keeps them in ``folder``.
+
+    Of the rows that a killed run writes a second time the service keeps the first ones: they are the same.
+
+    Args:
+        project: there.
+        run_id: what the run is known by there; rows of a resumed run go to the one that has it already.
+        name: what is shown.
+        folder: where the library keeps its own files.
 
     Raises:
         MissingDependencyError: wandb is not installed.
     """
 
-    def __init__(self, project: str, run_name: str, folder: Path) -> None:
+    def __init__(self, project: str, run_id: str, name: str, folder: Path) -> None:
         wandb = _load("wandb", "wandb")
-        self._run = wandb.init(project=project, name=run_name, id=run_name, dir=str(folder), resume="allow")
+        self._run = wandb.init(project=project, id=run_id, name=name, dir=str(folder), resume="allow")
 
     def write(self, step: int, row: Mapping[str, float]) -> None:
         """Send a row."""
@@ -70,6 +53,45 @@ class WandbWriter:
     def close(self) -> None:
         """Finish the run there."""
         self._run.finish()
+
+
+@dataclass(frozen=True)
+class MetricLogs:
+    """Which logs are kept beside metrics.csv; none of them decides a result.
+
+    Attributes:
+        tensorboard: whether the session keeps a TensorBoard log in the run folder, made anew from metrics.csv at every
+            export: a resumed run takes rows back, and an event file cannot.
+        wandb_project: project of Weights & Biases that rows are sent to; None: to none.
+
+    Raises:
+        MissingDependencyError: the library for one that is asked for is not installed.
+    """
+
+    tensorboard: bool = False
+    wandb_project: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.tensorboard:
+            _load("tensorboard.summary.writer.record_writer", "tensorboard")
+        if self.wandb_project is not None:
+            _load("wandb", "wandb")
+
+    def writers(self, session: TrainingSession) -> tuple[MetricWriter, ...]:
+        """Return what the rows of a session's run are handed to; TensorBoard's log is the session's own."""
+        if self.wandb_project is None:
+            return ()
+        root = session.folder.root
+        return (WandbWriter(self.wandb_project, identity(session), root.name, root),)
+
+
+def identity(session: TrainingSession) -> str:
+    """Return what tells a run from any other, and is the same in each of its sessions, wherever its folder lies.
+
+    Its settings, and the second in which its first session began.
+    """
+    facts = f"{session.record_of_run.config_hash} {session.ledger.entries[0].began}"
+    return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
 def _load(module: str, package: str) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from kit.errors import GameError, IntegrityError, KitError
+from kit.errors import GameError, IntegrityError, KitError, UsageError
 from kit.league.action_parser import parse_action
 from kit.league.game import Game, Verdict
 from kit.league.game_record import GameRecord, Move
@@ -39,6 +40,7 @@ class GameInPlay:
         self._opponents = {
             one.pid: settings.make_opponent(one.uid) for one in spec.players if one.policy_version == FIXED
         }
+        self._ended, self._mover = False, 0
         begun = self._tried(spec.env_id, self._begun)
         if begun is not None:  # else it is over, and nobody looks
             self._game = begun
@@ -46,12 +48,12 @@ class GameInPlay:
     @property
     def over(self) -> bool:
         """Whether it has ended or broken."""
-        return bool(self.fault) or self._game.over
+        return bool(self.fault) or self._ended
 
     @property
     def mover(self) -> PlayerSpec:
         """Who moves next; only while it is not over."""
-        return self.spec.players[self._game.player]
+        return self.spec.players[self._mover]
 
     @property
     def turn(self) -> int:
@@ -82,7 +84,8 @@ class GameInPlay:
     def take(self, generation: Generation) -> None:
         """Make the move that a policy answered; a step is kept where it learns."""
         mover, prompt, turn = self.mover, self._prompt, self.turn
-        assert prompt is not None, "pending() comes before take()"
+        if prompt is None:
+            raise UsageError(f"Game {self.spec.number} has asked nothing: pending() comes before take().")
         action, format_ok = parse_action(generation.text, self._settings.template(mover.template))
         verdict = self._make(mover, generation.text, action, format_ok)
         if verdict is None or not mover.learns:
@@ -128,18 +131,14 @@ class GameInPlay:
         """Return the opponent's action, None where it gave none; the game is not touched but for a fault."""
         if self.fault:
             return None
-        opponent, seed = self._opponents[self.mover.pid], derived_seed(self.spec.seed, "opponent", self.turn)
-        return self._tried(f"Opponent {self.mover.uid!r}", lambda: opponent.act(self._game, seed))
+        uid, opponent = self.mover.uid, self._opponents[self.mover.pid]
+        seed = derived_seed(self.spec.seed, "opponent", self.turn)
+        return self._tried(f"Opponent {uid!r}", lambda: _action(uid, opponent.act(self._game, seed)))
 
     def answered(self, action: str | None) -> None:
         """Make the move that ``ask`` returned."""
         if action is not None and not self.fault:
             self._make(self.mover, action, action, True)
-
-    def advance(self) -> None:
-        """Let opponents move until it is a policy's turn, or it is over."""
-        while self.opponent_moves:
-            self.answered(self.ask())
 
     def break_off(self, reason: str) -> None:
         """End it with a fault that came from outside: a prompt that is longer than the context."""
@@ -149,9 +148,9 @@ class GameInPlay:
 
     def record(self) -> GameRecord:
         """Return what was played; a broken game has no trajectories, for nothing can be learnt from it."""
-        if self.fault:
+        rewards = None if self.fault else self._tried(self.spec.env_id, self._rewards)
+        if rewards is None:
             return GameRecord(self.spec, (), (), tuple(self._moves), self.fault)
-        rewards = tuple(float(reward) for reward in self._game.rewards())
         trajectories = tuple(self._trajectory(pid, rewards[pid]) for pid in sorted(self._steps))
         return GameRecord(self.spec, trajectories, rewards, tuple(self._moves))
 
@@ -161,18 +160,40 @@ class GameInPlay:
 
     def _make(self, mover: PlayerSpec, text: str, action: str, format_ok: bool) -> Verdict | None:
         """Make a move and note it; None where the game broke over it."""
-        verdict = self._tried(self.spec.env_id, lambda: self._game.step(action))
+        verdict = self._tried(self.spec.env_id, lambda: self._stepped(action))
         self._prompt = None
         if verdict is not None:
             self._moves.append(Move(mover.pid, text, action, format_ok, verdict.legal))
-            if not self._game.over and self.turn >= self._settings.most_moves:
+            if not self._ended and self.turn >= self._settings.most_moves:
                 self.fault = f"{self.spec.env_id} was not over after {self.turn} moves."
         return verdict
 
     def _begun(self) -> Game:
         game = self._settings.make_game(self.spec.env_id, len(self.spec.players))
-        game.reset(derived_seed(self.spec.seed, "game"))
+        try:
+            game.reset(derived_seed(self.spec.seed, "game"))
+        except UsageError as error:  # of this one: build() has begun one of the kind
+            raise GameError(str(error)) from error
+        self._look_at(game)
         return game
+
+    def _stepped(self, action: str) -> Verdict:
+        verdict = self._game.step(action)
+        self._look_at(self._game)
+        return verdict
+
+    def _look_at(self, game: Game) -> None:
+        """Note whether it is over, and who moves; asking it runs code of its own."""
+        over, player, players = bool(game.over), game.player, len(self.spec.players)
+        if not (over or player in range(players)):
+            raise GameError(f"{self.spec.env_id} wants player {player!r} to move, and has {players}.")
+        self._ended, self._mover = over, player
+
+    def _rewards(self) -> tuple[float, ...]:
+        rewards = tuple(float(reward) for reward in self._game.rewards())
+        if len(rewards) != len(self.spec.players) or not all(map(math.isfinite, rewards)):
+            raise GameError(f"{self.spec.env_id} is over, and these are its rewards: {rewards}.")
+        return rewards
 
     def _tried(self, what: str, call: Callable[[], T]) -> T | None:
         """Return what ``call`` does; None, with a fault, where that breaks the game."""
@@ -226,6 +247,13 @@ class GameInPlay:
         )
 
 
+def _action(uid: str, action: object) -> str:
+    """Return an opponent's action; an empty one is a move as well, but it has to be one."""
+    if not isinstance(action, str):
+        raise GameError(f"Opponent {uid!r} gave {action!r}, which is no action.")
+    return action
+
+
 @contextmanager
 def _as_game_error(what: str) -> Iterator[None]:
     """Turn what code from elsewhere throws into a GameError; the kit's own errors are what they are."""
@@ -233,5 +261,5 @@ def _as_game_error(what: str) -> Iterator[None]:
         yield
     except KitError:
         raise
-    except Exception as error:
+    except Exception as error:  # environments and opponents are anybody's code, and throw what they like
         raise GameError(f"{what} threw {type(error).__name__}: {error}") from error

@@ -22,6 +22,7 @@ from kit.league.seeds import derived_seed
 from kit.lm.devices import one_thread
 from kit.lm.generation import Prompt
 from kit.lm.language_model import LanguageModel
+from kit.lm.libraries import no_progress_bar
 from kit.lm.tiny import TinySettings, make_tiny
 from kit.lm.warm_up import WarmUpSettings, warm_up
 
@@ -160,7 +161,8 @@ def tiny_player(
         with one_thread(lm.device):
             losses = warm_up(lm, examples, how)
         module: Any = lm.module
-        module.save_pretrained(temporary)
+        with no_progress_bar():
+            module.save_pretrained(temporary)
         lm.tokenizer.save_pretrained(temporary)
         write_made(temporary, wanted, {"loss": losses[-1], "moves": len(examples), **made})
     return folder

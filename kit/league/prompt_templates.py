@@ -15,6 +15,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kit.errors import UsageError, choose
 from kit.league.game import View
@@ -78,6 +79,7 @@ def _compact_rest(view: View) -> str:
     return f"{view.compact}\n{CUE}"
 
 
+@lru_cache(256)
 def role_word(rules: str) -> str:
     """Return four letters that stand for ``rules``, so that no two games in a league begin alike (CRC-32)."""
     number = zlib.crc32(rules.encode("utf-8", "surrogatepass"))
@@ -114,8 +116,3 @@ def register_template(template: PromptTemplate) -> PromptTemplate:
             f"There is another prompt template {template.name!r} already: give this one its own name."
         )
     return template
-
-
-def template_names() -> tuple[str, ...]:
-    """Return the names of all of them."""
-    return tuple(_TEMPLATES)

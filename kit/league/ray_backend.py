@@ -128,6 +128,11 @@ class RayPool:
         """The ray actors; none before the first game."""
         return tuple(self._workers)
 
+    @property
+    def actors(self) -> int:
+        """How many workers play."""
+        return self._how.workers
+
     def start(self, specs: Sequence[GameSpec]) -> None:
         """Take games in; they move from the next round on."""
         for spec in specs:
@@ -277,6 +282,8 @@ class RayPool:
                 self._ray.get(self._workers[place].catch_up.remote(state, specs, rounds))
             except self._ray.exceptions.RayActorError as error:
                 logger.warning("Ray worker %d died as it began: %s", place, error)
+                self.replaced += 1
+                self._kill(self._workers[place])  # it may only be out of reach
                 self._workers[place] = self._make()
             else:
                 return

@@ -21,5 +21,5 @@ def results(league: League) -> dict[str, Any]:
     for monitor in parts.monitors:
         if isinstance(monitor, KuhnMonitor):
             found["exploitability"] = monitor.figures()
-            found["policy"] = monitor.policies[-1]
+            found["policy"] = monitor.policy
     return found

@@ -18,7 +18,7 @@ from kit.league.assembly import EVAL_WORKERS, Assembly
 from kit.league.build_settings import BuildSettings
 from kit.league.collector import Workers
 from kit.league.league import League
-from kit.league.metric_writers import WandbWriter
+from kit.league.metric_writers import MetricLogs
 from kit.league.ray_backend import RaySettings
 from kit.league.results import results
 from kit.league.terminal_interface import TerminalInterface
@@ -44,10 +44,10 @@ class Run:
         self,
         settings: BuildSettings,
         *,
-        wandb_project: str | None = None,
+        logs: MetricLogs | None = None,
         ray_settings: RaySettings | None = None,
     ) -> None:
-        self.settings, self._wandb_project = settings, wandb_project
+        self.settings, self._logs = settings, logs or MetricLogs()
         self.parts = Assembly(settings, ray_settings)
         self.league: League | None = None
         self._session: TrainingSession | None = None
@@ -85,19 +85,20 @@ class Run:
         """
         if self._session is not None:
             raise UsageError("A run is started once: build() another one, which goes on in the same folder.")
+        options = {"tensorboard": self._logs.tensorboard, **options}
         self._interface = interface
         workers = self._workers(num_collection_workers, num_eval_workers)
-        self._session = TrainingSession.open(
+        session = self._session = TrainingSession.open(
             NOTEBOOK, total_timesteps=learning_steps, config=self.config(workers, num_eval_workers), **options
         )
         if background:
             self._thread = threading.Thread(
-                target=self._play_aside, args=(workers, num_eval_workers), name="kit-league"
+                target=self._play_aside, args=(session, workers, num_eval_workers), name="kit-league"
             )
             self._thread.start()
         else:
             try:
-                self._play(workers, num_eval_workers)
+                self._play(session, workers, num_eval_workers)
             except BaseException as error:
                 self._error = error  # so that wait() does not say afterwards that all was well
                 raise
@@ -124,39 +125,45 @@ class Run:
             self._session.pace.wish = "stop() was called"
 
     def config(self, workers: Workers, eval_workers: int = EVAL_WORKERS) -> dict[str, Any]:
-        """Return everything that decides the results, as plain values.
+        """Return everything that decides the results, as plain values; devices do not, but for the last bits.
 
         How many games of an evaluation are in flight is among it: ratings move in the order in which games end.
         """
-        settings = described(self.settings) | {"model_name": fingerprint(self.settings.model_name)}
-        return {**settings, "workers": described(workers), "eval_workers": eval_workers}
+        settings = self.settings
+        parts = (settings.matches, settings.player, settings.training)
+        told = {name: value for part in parts for name, value in described(part).items() if name != "devices"}
+        told |= {"model_name": fingerprint(settings.player.model_name)}
+        more = {"backend": settings.backend, "seed": settings.seed}
+        return {**told, **more, "workers": described(workers), "eval_workers": eval_workers}
+
+    def league_under(
+        self, session: TrainingSession, workers: Workers, eval_workers: int = EVAL_WORKERS
+    ) -> League:
+        """Return the league in a session's run folder, its rows going where ``build()`` was told."""
+        self.parts.tracker.writers = self._logs.writers(session)
+        return self.parts.league(session.folder.root, workers, eval_workers)
 
     def _workers(self, train: int, evaluate: int) -> Workers:
-        settings = self.settings
-        if evaluate < 0 or (settings.eval_games and not evaluate):
+        matches = self.settings.matches
+        if evaluate < 0 or (matches.eval_games and not evaluate):
             raise UsageError(
                 f"num_eval_workers must be at least 1 where there are games of an evaluation, not {evaluate}."
             )
-        beside = bool(settings.eval_envs) and not settings.eval_every
+        beside = bool(matches.eval_envs) and not matches.eval_every
         return Workers(train, evaluate if beside else 0)
 
-    def _play_aside(self, workers: Workers, eval_workers: int) -> None:
+    def _play_aside(self, session: TrainingSession, workers: Workers, eval_workers: int) -> None:
         try:
-            self._play(workers, eval_workers)
+            self._play(session, workers, eval_workers)
         except BaseException as error:
             logger.exception("The run has ended by an error; wait() raises it.")
             self._error = error
             if not isinstance(error, Exception):
                 raise
 
-    def _play(self, workers: Workers, eval_workers: int) -> None:
-        session = self._session
-        assert session is not None
+    def _play(self, session: TrainingSession, workers: Workers, eval_workers: int) -> None:
         with session:
-            if self._wandb_project is not None:
-                name = session.folder.root.name
-                self.parts.tracker.writers = (WandbWriter(self._wandb_project, name, session.folder.root),)
-            league = self.league = self.parts.league(session.folder.root, workers, max(1, eval_workers))
+            league = self.league = self.league_under(session, workers, max(1, eval_workers))
             try:
                 # Not sys.stdout: that is the session's, which throttles what third parties print.
                 with TerminalInterface(sys.__stdout__ if self._interface else StringIO()) as screen:

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kit.league.build_settings import LOCAL, BuildSettings, Transforms
+from kit.league.build_settings import LOCAL, BuildSettings
 from kit.league.env_specs import DEFAULT_OPPONENT, EvalEnvSpec, TrainEnvSpec
+from kit.league.metric_writers import MetricLogs
 from kit.league.ray_backend import RaySettings
 from kit.league.reward_transforms import FinalRewardTransform, SamplingRewardTransform, StepRewardTransform
 from kit.league.run import Run
@@ -50,89 +51,31 @@ def build(
     seed: int = 0,
     eval_every: int = 0,
     eval_games: int = 0,
+    devices: str | Sequence[str] | None = None,
+    dtype: str | None = None,
     wandb: bool = False,
+    tensorboard: bool = False,
 ) -> Run:
     """Put a league together; ``start`` of what is returned plays it, under a session.
 
-    Args:
-        model_name: folder of a model, or its name in the local cache of Hugging Face; nothing is downloaded.
-        train_envs: games to learn from.
-        eval_envs: games to be measured by; None: none are played.
-        env_sampling_strategy: ``random``, ``weighted`` or ``recent-reward``.
-        opponent_sampling_strategy: ``none`` and ``mirror`` play against the current policy, ``fixed`` against
-            ``fixed_opponents``, ``lagged``, ``match-quality`` and ``prioritised`` against earlier policies, the last
-            two also against all fixed ones where ``opponent_sampling_config`` has ``{"opponents": "all"}``.
-        fixed_opponents: names of opponents: ``random``, ``scripted``, ``minimax``, ``endpoint:MODEL@BASE_URL``, or a
-            model at the default endpoint. The default is one, and needs a key.
-        algorithm: ``reinforce``, ``a2c``, or the name of a learner of one's own (``register_learner``).
-        max_train_len: tokens of prompt and answer that the loss sees; None: all. It limits training only.
-        max_generation_len: tokens of an answer, and what the length-constant loss divides by.
-        batch_size: steps of an update.
-        mini_batch_size: steps that go through the model together; changes time and memory only.
-        learning_rate: of AdamW.
-        gradient_clipping: norm.
-        activation_checkpointing: compute activations again in the backward pass.
-        gradient_checkpointing: and whole layers.
-        use_trainer_cache: has no effect: there is no Hugging Face Trainer here whose cache could be used again. What it
-            was for, going on after a restart, the session's checkpoints do, exactly.
-        buffer_size: steps that the buffer holds; None: two batches.
-        lora_config: ``lora_rank``, ``lora_alpha``, ``lora_dropout``, ``target_modules``; None: 32, 32, 0, and
-            all linear layers of a Qwen block.
-        vllm_config: as vLLM would be told. ``temperature`` (0.6), ``max_tokens`` (``max_generation_len``),
-            ``max_parallel_seq`` (128) and ``max_loras`` (8) hold here too; vLLM itself is not used.
-        wandb_project: where rows go if ``wandb`` is true.
-        final_reward_transformation: of a player's reward at the end; None: its mean by role and game taken off.
-        step_reward_transformation: of each step; None: 1.5 for the form, 1 for a legal and −1 for an illegal move; for
-            a learner of episodes such as A2C, which sums them, 0 for a good move, −1.5 for a wrong form and −2 for an
-            illegal move, so that long games earn nothing by their length.
-        sampling_reward_transformation: of a batch; None: z-scores by game; for a learner of episodes none (A2C
-            normalises its advantages).
-        algorithm_config: for the learner's ``initialize_algorithm``.
-        env_sampling_config: for the environment sampler, such as ``{"weights": [2, 1]}``.
-        opponent_sampling_config: for the model sampler, such as ``{"lag_range": (1, 7)}``.
-        backend: ``local``, or ``ray`` for games in ray actors.
-        ray_settings: how many of them, and what each has; None: one, with one core.
-        seed: of everything random in the league.
-        eval_every: updates between two evaluations of ``eval_games`` games; 0: games that measure are played beside the
-            others all the time, as many at once as ``num_eval_workers``, and ``eval_games`` at the end.
-        eval_games: games of an evaluation.
-        wandb: whether rows go to Weights & Biases.
+    Parameters are described where they are checked: games, opponents and evaluations at MatchSettings, the model, its
+    answers and its devices at PlayerSettings, how it learns at TrainingSettings. Beside those there are
+
+    - ``seed``, of everything random in the league;
+    - ``backend``: ``local``, or ``ray`` for games in ray actors, and ``ray_settings``: how many of them, and what each
+      has (None: one, with one core);
+    - ``tensorboard``: whether the session keeps a TensorBoard log in the run folder, and ``wandb``: whether rows go
+      to ``wandb_project`` at Weights & Biases;
+    - ``use_trainer_cache``, which has no effect: there is no Hugging Face Trainer here whose cache could be used
+      again. What it was for, going on after a restart, the session's checkpoints do, exactly.
 
     Raises:
         UnknownNameError: a name that there is not; lists those there are, and the nearest.
         UsageError: a value that cannot be used; a model that is not there; LoRA targets that match nothing.
         MissingDependencyError: an optional library is not installed.
     """
+    settings = BuildSettings.of(locals())
     if use_trainer_cache:
         logger.warning("use_trainer_cache has no effect: a run is resumed from the session's checkpoints.")
-    settings = BuildSettings(
-        model_name=str(model_name),
-        train_envs=tuple(train_envs),
-        eval_envs=tuple(eval_envs or ()),
-        env_sampling_strategy=env_sampling_strategy,
-        opponent_sampling_strategy=opponent_sampling_strategy,
-        fixed_opponents=tuple(fixed_opponents),
-        algorithm=algorithm,
-        max_train_len=max_train_len,
-        max_generation_len=max_generation_len,
-        batch_size=batch_size,
-        mini_batch_size=mini_batch_size,
-        learning_rate=learning_rate,
-        gradient_clipping=gradient_clipping,
-        activation_checkpointing=activation_checkpointing,
-        gradient_checkpointing=gradient_checkpointing,
-        buffer_size=buffer_size,
-        lora_config=lora_config,
-        vllm_config=vllm_config,
-        transforms=Transforms(
-            final_reward_transformation, step_reward_transformation, sampling_reward_transformation
-        ),
-        algorithm_config=dict(algorithm_config or {}),
-        env_sampling_config=dict(env_sampling_config or {}),
-        opponent_sampling_config=dict(opponent_sampling_config or {}),
-        backend=backend,
-        seed=seed,
-        eval_every=eval_every,
-        eval_games=eval_games,
-    )
-    return Run(settings, wandb_project=wandb_project if wandb else None, ray_settings=ray_settings)
+    logs = MetricLogs(tensorboard=tensorboard, wandb_project=wandb_project if wandb else None)
+    return Run(settings, logs=logs, ray_settings=ray_settings)

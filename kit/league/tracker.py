@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from kit.errors import UsageError
@@ -130,5 +131,5 @@ def _mean(values: Iterable[float]) -> float:
     there = list(values)
     try:
         return math.fsum(there) / len(there)
-    except OverflowError:  # the sum of the largest numbers there are; their mean is one of them
-        return math.fsum(value / len(there) for value in there)
+    except OverflowError:  # the sum of the largest numbers there are; their mean is no larger than they are
+        return float(sum(map(Fraction, there)) / len(there))

@@ -23,8 +23,20 @@ def learn(session: TrainingSession, league: League) -> League:
     """
     if not torch.cuda.is_available():
         torch.set_num_threads(session.options.threads)
+    seed_generators(session.seed)  # a league draws from none of them; they are in a checkpoint all the same
+    _plan(session, league)
+    _connect(session, league)
+    for step in session.steps():
+        row = league.update(last=step + 1 >= session.total_timesteps)
+        session.record(**row)
+        league.parts.tracker.write(step + 1, row)
+        _say_if_inexact(session, league)
+    return league
+
+
+def _plan(session: TrainingSession, league: League) -> None:
+    """Say what an update does, for the forecast, and how few updates of a quick test measure all of it."""
     settings, planner = league.settings, session.planner
-    league.phase = session.phase
     planner.units("update", per_step=1.0)
     if settings.eval_games:
         every = settings.eval_every or session.total_timesteps
@@ -32,29 +44,38 @@ def learn(session: TrainingSession, league: League) -> League:
     if session.quick_test:
         planned = session.requested_timesteps
         session.quick_steps(min(planned, max(QUICK_UPDATES, planned // QUICK_SHARE)))
-    if league.inexact:
-        session.inexact(league.inexact)
+
+
+def _connect(session: TrainingSession, league: League) -> None:
+    """Have the session time, keep and watch the league: phases, checkpoints with their adapters, signs of life."""
+    league.phase = session.phase
     league.shelf.serve(session.options.cadence.keep)
     session.counts_on = league.shelf.counted_on
-    seed_generators(session.seed)  # a league draws from none of them; they are in a checkpoint all the same
+    _say_if_inexact(session, league)
     _live(session, league)
     session.register(league=league)
-    for step in session.steps():
-        row = league.update(last=step + 1 >= session.total_timesteps)
-        session.record(**row)
-        league.parts.tracker.write(step + 1, row)
-        if getattr(league.parts.collector.pool, "replaced", 0) and session.exact:
-            session.inexact("a worker died, and its games were played again in other batches than before")
-    return league
+
+
+def _say_if_inexact(session: TrainingSession, league: League) -> None:
+    """Tell the session, once, why the run would not continue bit for bit: from the start, or since a worker died."""
+    died = getattr(league.parts.collector.pool, "replaced", 0)
+    again = "a worker died, and its games were played again in other batches than before"
+    reason = league.inexact or (again if died else None)
+    if reason and session.exact:
+        session.inexact(reason)
 
 
 def _live(session: TrainingSession, league: League) -> None:
-    """Have every round of games be a sign of life: an update of a large model can take longer than any hang."""
+    """Have every round and micro-batch be a sign of life: an update of a large model can take longer than any hang."""
     collector = league.parts.collector
     show = collector.on_round
 
     def beat() -> None:
         session.companions.beat(session.timer.current)
+
+    def beat_and_show() -> None:
+        beat()
         show()
 
-    collector.on_round = beat
+    league.parts.learner.on_micro_batch = beat
+    collector.on_round = beat_and_show

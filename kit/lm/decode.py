@@ -1,8 +1,9 @@
 """The decoding loop: rows that share a fixed prompt go through the model together, a token at a time.
 
 A row's own part is padded on the left, between the fixed part and itself. The padding is masked, and positions count
-the row's own tokens, so a row's results depend on the others' lengths only in the last bits of its logits. A row that
-has ended leaves the batch.
+the row's own tokens, so a row's results depend on the others' lengths only in the last bits of its logits. Answers that
+are the same so far share a row: they begin with as many rows as there are distinct prompts, part where other tokens are
+drawn, and a row whose answers have all ended leaves the batch.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ class Batch:
     """What is decoded together.
 
     Attributes:
-        cache: keys and values of the fixed part, a row for each answer; it is filled further.
+        cache: keys and values of the fixed part, a row for each tail; it is filled further.
         fixed: tokens that it has seen.
-        tails: each row's own tokens, at least one.
-        numbers: uniform in [0, 1), float64, (B, longest answer) on the model's device.
+        tails: each row's own tokens, at least one; no two are alike.
+        asked: for each answer, which of the tails it follows.
+        numbers: uniform in [0, 1), float64, (answers, longest answer) on the model's device.
         temperature: of all rows.
         stops: tokens that end an answer.
     """
@@ -33,6 +35,7 @@ class Batch:
     cache: Any
     fixed: int
     tails: Sequence[Sequence[int]]
+    asked: Sequence[int]
     numbers: torch.Tensor
     temperature: float
     stops: frozenset[int]
@@ -48,27 +51,35 @@ class Answer:
 
 
 def decode(module: nn.Module, batch: Batch) -> list[Answer]:
-    """Return an answer for each row: until a stop token, or the longest allowed.
+    """Return an answer for each of ``batch.asked``: until a stop token, or the longest allowed.
 
     Raises:
         DivergenceError: logits are no finite numbers.
     """
-    answers = [Answer([], []) for _ in batch.tails]
-    going = list(range(len(answers)))
+    answers = [Answer([], []) for _ in batch.asked]
+    going, at = list(range(len(answers))), list(batch.asked)
     rows = _Rows(module, batch)
     logits = rows.read_tails()
     longest = batch.numbers.shape[1]
     for turn in range(longest):
-        tokens, logprobs = draw(logits, batch.numbers[going, turn], batch.temperature)
-        stay = _record(answers, going, tokens.tolist(), logprobs.tolist(), batch.stops)
+        own = logits if _is_whole(at, len(logits)) else logits[at]
+        tokens, logprobs = (
+            part.tolist() for part in draw(own, batch.numbers[going, turn], batch.temperature)
+        )
+        stay = _record(answers, going, tokens, logprobs, batch.stops)
         if not stay or turn == longest - 1:
             break
-        if len(stay) < len(going):
-            going = [going[row] for row in stay]
-            rows.keep(stay)
-            tokens = tokens[stay]
-        logits = rows.read(tokens)
+        going = [going[place] for place in stay]
+        drawn = [(at[place], tokens[place]) for place in stay]
+        number_of = {pair: number for number, pair in enumerate(dict.fromkeys(drawn))}
+        at = [number_of[pair] for pair in drawn]
+        logits = rows.read(list(number_of))
     return answers
+
+
+def _is_whole(rows: list[int], count: int) -> bool:
+    """Whether these are all rows, in their order."""
+    return rows == list(range(count))
 
 
 def _record(
@@ -87,7 +98,7 @@ def _record(
 
 
 class _Rows:
-    """The rows that are still going: their cache, mask and next positions."""
+    """The rows that are still read: their cache, mask and next positions."""
 
     def __init__(self, module: nn.Module, batch: Batch) -> None:
         self._module, self._cache = module, batch.cache
@@ -119,12 +130,14 @@ class _Rows:
         positions = (self._next.unsqueeze(-1) - back).clamp(min=0)
         return self._forward(self._tails, positions)
 
-    def read(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Run one more token of each row, (B,), through the model; return the logits after it, (B, V)."""
+    def read(self, drawn: list[tuple[int, int]]) -> torch.Tensor:
+        """Go on with pairs (row, its next token), which are the rows from here on; return the logits after, (B, V)."""
+        self._keep([row for row, _ in drawn])
+        tokens = torch.tensor([[token] for _, token in drawn], device=self._next.device)
         positions = self._next.unsqueeze(-1)
         self._next = self._next + 1
         self._seen += 1
-        return self._forward(tokens.unsqueeze(-1), positions)
+        return self._forward(tokens, positions)
 
     def _forward(self, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         mask = None if self._mask is None else self._mask[:, : self._seen]
@@ -138,8 +151,10 @@ class _Rows:
         ).logits
         return logits[:, -1]
 
-    def keep(self, rows: list[int]) -> None:
-        """Let the other rows leave."""
+    def _keep(self, rows: list[int]) -> None:
+        """Let the other rows leave; one that is named twice is there twice."""
+        if _is_whole(rows, len(self._next)):
+            return
         chosen = torch.tensor(rows, device=self._next.device)
         self._cache.batch_select_indices(chosen)
         self._next = self._next[chosen]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 
 import torch
 
 from kit.errors import UsageError, choose
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+_generators = threading.RLock()
+"""Held by whoever draws from torch's global generators: models on several GPUs answer in threads."""
 
 
 def pick_device(wanted: str | torch.device | None = None) -> torch.device:
@@ -27,6 +30,27 @@ def pick_device(wanted: str | torch.device | None = None) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"There is no {device} here: torch sees {torch.cuda.device_count()} GPUs.", "cpu")
     return device
+
+
+def pick_devices(wanted: str | Sequence[str] | None = None) -> list[torch.device]:
+    """Return the devices that are asked for; ``cuda`` without a number is every GPU, and no wish every GPU or the CPU.
+
+    Raises:
+        UsageError: there is no such device here, a GPU is named twice, or the list is empty.
+    """
+    names = [wanted] if isinstance(wanted, str) else wanted
+    if names is None:
+        names = ["cuda" if torch.cuda.is_available() else "cpu"]
+    found: list[torch.device] = []
+    for device in map(pick_device, names):
+        every = device.type == "cuda" and device.index is None
+        found += [torch.device("cuda", n) for n in range(torch.cuda.device_count())] if every else [device]
+    gpus = [str(device) for device in found if device.type == "cuda"]
+    if not found or len(set(gpus)) < len(gpus):
+        raise UsageError(
+            f"Each GPU can be asked for once, and at least one device must be, not {list(names)}."
+        )
+    return found
 
 
 def pick_dtype(device: torch.device, wanted: str | torch.dtype | None = None) -> torch.dtype:
@@ -68,6 +92,6 @@ def one_thread(device: torch.device) -> Iterator[None]:
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Draw what libraries take from torch's global generators from ``seed`` in the block, and put them back."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with _generators, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield

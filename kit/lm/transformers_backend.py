@@ -18,6 +18,7 @@ from kit.lm.drawing import uniforms
 from kit.lm.generation import Generation, Request, Sampling
 from kit.lm.language_model import LanguageModel
 from kit.lm.prompt_cache import PromptCache, slides
+from kit.lm.row_batches import row_batches
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,19 @@ class _Asked:
 REMEMBERED = 2**14
 """Texts whose tokens are remembered, and the other way round: games come through the same states again and again."""
 
+WORTH_CACHING = 16
+"""Tokens of a fixed prompt from which on its keys and values are kept. Prompts with a shorter one are read whole, those
+of all roles in one batch: a pass more costs more than these tokens do."""
+
 _Group = tuple[str | None, tuple[int, ...], Sampling, int]
 
 
 class TransformersBackend:
     """A Backend on a LanguageModel in this process.
 
-    Requests are grouped by adapter, fixed prompt and sampling; a group goes through the model in batches. Adapters are
-    loaded from their folders when they are first asked for, and the least recently used is dropped. The model can be
-    trained between two calls: what was made from weights that changed in place is made again.
+    Requests are grouped by adapter, fixed prompt and sampling; a group goes through the model in batches of rows of
+    like length. Adapters are loaded from their folders when they are first asked for, and the least recently used is
+    dropped. The model can be trained between two calls: what was made from weights that changed in place is made again.
 
     Not covered: models with a recurrent state beside keys and values (a UsageError). Written for CUDA as well, where
     it has not been run; sums over a vocabulary may differ there in their last bits from call to call.
@@ -93,8 +98,9 @@ class TransformersBackend:
         answers = [Answer([], []) for _ in asked]
         for group, members in self._grouped(asked).items():
             with self._answering(group[0]) as (lm, version):
-                for start in range(0, len(members), self.most_rows):
-                    numbers = members[start : start + self.most_rows]
+                tails = [asked[number].tail for number in members]
+                for places in row_batches(tails, self.most_rows, group[2].max_tokens):
+                    numbers = members[places.start : places.stop]
                     batch = self._batch(lm, group, version, [asked[number] for number in numbers])
                     for number, answer in zip(numbers, self._decoded(lm, group[0], batch), strict=True):
                         answers[number] = answer
@@ -108,6 +114,8 @@ class TransformersBackend:
     def _asked(self, request: Request) -> _Asked:
         cached = self._fixed_tokens(request.prompt.fixed)
         tail = self._tokens(request.prompt.rest)
+        if len(cached) < WORTH_CACHING:
+            cached, tail = (), cached + tail
         if not tail:  # the logits after the last token are needed, not only its keys and values
             cached, tail = cached[:-1], cached[-1:]
         if not tail:
@@ -121,7 +129,7 @@ class TransformersBackend:
         return _Asked(request, cached, tail)
 
     def _grouped(self, asked: Sequence[_Asked]) -> dict[_Group, list[int]]:
-        """Return the numbers of the requests that go together, the shorter ones first."""
+        """Return the numbers of the requests that go together, shorter ones first, equal ones beside each other."""
         groups: dict[_Group, list[int]] = {}
         for number, one in enumerate(asked):
             even = len(one.tail) if self._slides else 0  # a window's edge must not be shifted by padding
@@ -129,7 +137,7 @@ class TransformersBackend:
                 number
             )
         for members in groups.values():
-            members.sort(key=lambda number: len(asked[number].tail))
+            members.sort(key=lambda number: (len(asked[number].tail), asked[number].tail))
         return groups
 
     @contextlib.contextmanager
@@ -146,10 +154,12 @@ class TransformersBackend:
     def _batch(self, lm: LanguageModel, group: _Group, version: int, asked: Sequence[_Asked]) -> Batch:
         adapter, cached, sampling, _ = group
         numbers = np.stack([uniforms(one.request.seed, sampling.max_tokens) for one in asked])
+        tails = {tail: place for place, tail in enumerate(dict.fromkeys(one.tail for one in asked))}
         return Batch(
-            cache=self.prompts.rows(lm, (adapter, cached), version, len(asked)),
+            cache=self.prompts.rows(lm, (adapter, cached), version, len(tails)),
             fixed=len(cached),
-            tails=[one.tail for one in asked],
+            tails=list(tails),
+            asked=[tails[one.tail] for one in asked],
             numbers=torch.from_numpy(numbers).to(self.lm.device),
             temperature=sampling.temperature,
             stops=frozenset(self._stops(sampling)),

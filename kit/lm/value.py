@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -80,11 +80,17 @@ class ValueModel:
 
     @torch.no_grad()
     def infer(
-        self, states: Sequence[Sequence[int]], *, batch: int, max_length: int | None = None
+        self,
+        states: Sequence[Sequence[int]],
+        *,
+        batch: int,
+        max_length: int | None = None,
+        on_batch: Callable[[], object] = lambda: None,
     ) -> list[float]:
-        """Return the values of ``states`` without gradients, ``batch`` of them at a time."""
+        """Return the values of ``states`` without gradients, ``batch`` of them at a time; ``on_batch`` after each."""
         found: list[float] = []
         with self.using():
             for start in range(0, len(states), batch):
                 found += self.values(states[start : start + batch], max_length=max_length).tolist()
+                on_batch()
         return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import re
 import shutil
 import signal
@@ -23,7 +22,7 @@ from typing import Any
 
 import kit.errors
 from kit.errors import KitError, NotebookError, StorageError, UsageError
-from kit.harness.clock import SYSTEM_CLOCK, Clock, process_age_s
+from kit.harness.clock import SYSTEM_CLOCK, Clock
 from kit.harness.config import describe, refuse_other_config
 from kit.harness.finalise import finalise_again, finalise_from_disk, is_archived
 from kit.harness.lock import FileLock, end_holder
@@ -55,6 +54,8 @@ class Launch:
     """What to run. ``values`` are the notebook's parameters, ``options`` those of its session that were given.
 
     ``handed`` are session options that reach the session past the notebook's parameters: see kit.launched.
+    ``launched_s`` is when the command was launched, absolute monotonic seconds, where one was that does nothing but
+    this: its time counts. None: time counts from ``NotebookRun`` on; who calls that may have lived for hours.
     """
 
     notebook: Path
@@ -65,6 +66,7 @@ class Launch:
     quick_test: bool = False
     progress: RunProgress | None = None
     handed: Mapping[str, Any] = field(default_factory=dict)
+    launched_s: float | None = None
 
 
 class NotebookRun:
@@ -74,7 +76,7 @@ class NotebookRun:
         self._launch, self._clock = launch, clock
         self._parameters = read_parameters(launch.notebook)
         self.folder = folder_of(launch.notebook.stem, launch.out, quick_test=launch.quick_test)
-        self._began_s = clock.monotonic() - (process_age_s(os.getpid()) or 0.0)
+        self._began_s = clock.monotonic() if launch.launched_s is None else launch.launched_s
         self._requests = itertools.count(1)
 
     def run(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import kit.errors
 from kit.errors import KitError, NotebookError
+from kit.harness.clock import process_began_s
 from kit.notebooks.launch import Launch, NotebookRun, as_raised
 from kit.notebooks.runner import environment
 
@@ -60,7 +61,10 @@ def main() -> int:
     """Launch what the one argument says; print the summary, or the error, as one JSON object."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     asked = json.loads(sys.argv[1])
-    launch = Launch(Path(asked["notebook"]), asked["values"], asked["out"], handed=asked["handed"])
+    handed, launched_s = asked["handed"], process_began_s()
+    launch = Launch(
+        Path(asked["notebook"]), asked["values"], asked["out"], handed=handed, launched_s=launched_s
+    )
     try:
         said: dict[str, Any] = NotebookRun(launch).run()
     except KitError as error:

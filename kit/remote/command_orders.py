@@ -51,9 +51,12 @@ def kernel_order(
 
 
 def quick_launch(launch: Launch, out: str = "") -> Launch:
-    """Return the launch of the quick test before a push: with the values that the notebook has on Kaggle."""
+    """Return the launch of the quick test before a push: with the values that the notebook has on Kaggle.
+
+    What the command did before it, such as asking Kaggle, is none of its time.
+    """
     values: Mapping[str, Any] = {**settings_of(launch.notebook).values, **launch.values}
-    return replace(launch, values=values, quick_test=True, out=out)
+    return replace(launch, values=values, quick_test=True, out=out, launched_s=None)
 
 
 def run_folder_for(out: str, notebook: str, slug: str) -> Path:

@@ -48,7 +48,7 @@ class KernelOrder:
         values: parameters that are set, of the types of their defaults.
         slug: its address; empty: that of ``kaggle/<notebook>``, or the notebook's name.
         title: empty: one that becomes the slug.
-        gpu: whether it gets two T4; None: as ``kaggle/<notebook>`` says, by default not.
+        gpu: whether it gets two T4; None: as ``kaggle/<notebook>`` says of these values, by default not.
         internet: whether it gets internet; None: as above.
         session_limit_s: what the push grants, seconds from the creation of process 1; None: what Kaggle grants.
         dataset_sources: data sets to attach, ``owner/slug``.
@@ -110,7 +110,7 @@ def build_kernel(order: KernelOrder, folder: Path) -> BuiltKernel:
         StorageError: the folder cannot be written.
     """
     settings = settings_of(order.notebook)
-    metadata = _metadata(order, settings.metadata)
+    metadata = _metadata(order, settings)
     _refuse_foreign(folder, metadata["code_file"])
     built = self_contained(order, settings)
     text = json.dumps(built.raw, ensure_ascii=True, indent=1) + "\n"
@@ -161,7 +161,8 @@ def self_contained(order: KernelOrder, settings: Settings, **also: Any) -> Built
     return Built(raw, tuple(missing), carried.versions)
 
 
-def _metadata(order: KernelOrder, template: Mapping[str, Any]) -> dict[str, Any]:
+def _metadata(order: KernelOrder, settings: Settings) -> dict[str, Any]:
+    template = settings.metadata
     known = str(template.get("id", "")).partition("/")[2]
     slug = order.slug or known or slug_of(order.notebook.stem)
     # A template's title is that of its slug, and of no other.
@@ -170,7 +171,7 @@ def _metadata(order: KernelOrder, template: Mapping[str, Any]) -> dict[str, Any]
         (order.owner, slug),
         title,
         order.notebook.name,
-        gpu=bool(template.get("enable_gpu", False)) if order.gpu is None else order.gpu,
+        gpu=settings.needs_gpu(order.values) if order.gpu is None else order.gpu,
         internet=bool(template.get("enable_internet", False)) if order.internet is None else order.internet,
         dataset_sources=[*template.get("dataset_sources", []), *order.dataset_sources],
         kernel_sources=[*template.get("kernel_sources", []), *order.kernel_sources],

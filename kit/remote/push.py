@@ -84,7 +84,7 @@ def slug_for(notebook: Path, slug: str = "") -> str:
 
 def wants_gpu(kernel: KernelOrder) -> bool:
     """Whether its sessions get GPUs, which cost quota."""
-    return bool(settings_of(kernel.notebook).metadata.get("enable_gpu")) if kernel.gpu is None else kernel.gpu
+    return settings_of(kernel.notebook).needs_gpu(kernel.values) if kernel.gpu is None else kernel.gpu
 
 
 def ref_of(order: PushOrder, built: BuiltKernel) -> KernelRef:

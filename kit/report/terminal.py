@@ -57,6 +57,7 @@ def forecast_text(forecast: Mapping[str, Any]) -> str:
         *(_drifting(row) for row in forecast["phases"] if row.get("drift")),
         *_busy(forecast["busy_share"]),
         *_compiled(forecast["compiled_s"]),
+        *_unsteady(forecast["reach"], forecast["factor"]),
         f"CPU {_time(forecast['predicted_cpu_s'])} of the training process;  {_quota(forecast['gpu_quota'])}",
         f"log {forecast['log_lines']:,} lines, {_bytes(forecast['log_bytes'])};  "
         f"disk {_bytes(forecast['disk_bytes'])};  session limit {_time(forecast['limit_s'])}, "
@@ -88,6 +89,15 @@ def _compiled(seconds: float) -> list[str]:
     if seconds < COMPILED_TOLD_S:
         return []
     return [f"  compiled for {_time(seconds)}, once for this machine: a run finds it on disk"]
+
+
+def _unsteady(reach: float, factor: float) -> list[str]:
+    if reach <= factor:
+        return []
+    return [
+        f"  unsteady machine: equal work took up to {reach - 1:.0%} more or less from one moment of the quick test",
+        "  to the next, so the interval reaches as far.",
+    ]
 
 
 def _quota(quota: Mapping[str, Any]) -> str:

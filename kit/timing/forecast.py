@@ -8,6 +8,7 @@ a cache on disk does not count: the run finds it there.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from kit.errors import UsageError
@@ -18,6 +19,7 @@ from kit.timing.drift import drift
 from kit.timing.interval import Interval, Intervals
 from kit.timing.measured import Measurement
 from kit.timing.options import largest_that_fits, side_by_side
+from kit.timing.pace import reach
 from kit.timing.phases import COMPILE
 from kit.timing.quota import gpu_quota
 
@@ -89,8 +91,10 @@ def bounds(measured: Measurement, timesteps: int, interval: Interval) -> tuple[f
 
     Its later pace is twice drift ÷ (1 + drift) of its mean, where both halves have as many units. Where the machine was
     busier than QUIET the lower bound is that of an idle one: what others may have cost the quick test, at most, is not
-    in it.
+    in it. Both bounds are at least as far away as the stretches of the quick test are from each other
+    (``kit.timing.pace``).
     """
+    interval = replace(interval, factor=max(interval.factor, reach(measured.windows, measured.plan)))
     rows = phase_forecast(measured, timesteps)
     total_s = sum(row["total_s"] for row in rows)
     later_s = sum(row["total_s"] * _later(row["drift"]) for row in rows)
@@ -143,6 +147,8 @@ def forecast(
         "pairs": interval.pairs,
         "busy_share": measured.busy_share,
         "compiled_s": measured.compiled_s,
+        "reach": reach(measured.windows, measured.plan),
+        "factor": interval.factor,
         "predicted_cpu_s": predicted_cpu_s(measured, timesteps),
         "phases": [_with_interval(row, intervals) for row in phase_forecast(measured, timesteps)],
         "log_lines": round(log_lines),

@@ -5,7 +5,6 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from benchmarks.league.kept_rows import kept_rows, replace_rows, rows_with
 from benchmarks.league.long import WANTED
 from benchmarks.league.long_exact import OPPONENTS, boards, both_sides, greedy, illegal_mass, view_of, worth
 from benchmarks.league.long_figures import draw
@@ -149,15 +148,6 @@ def test_results_are_written_of_the_whole_benchmark_only():
     other = json.loads(json.dumps(asdict(replace(TAK, updates=1))))
     found = missing([*whole[:-1], facts_of(TAK, 2) | {"settings": other}], WANTED, SEEDS)
     assert found == ["SimpleTak-v0 of seed 2 was learnt with other settings"]
-
-
-def test_rows_replace_their_own_and_leave_the_others(tmp_path):
-    """Those of other benchmarks stay where they are; what is there twice is there once."""
-    path = tmp_path / "results.json"
-    for names in (("Kuhn a", "Kuhn b"), ("Moves",), ("Kuhn c",)):
-        replace_rows([{"name": name} for name in names], [names[0].split()[0]], path)
-    assert [row["name"] for row in kept_rows(path)] == ["Kuhn c", "Moves"]
-    assert rows_with(["Moves"], kept_rows(path)) == [{"name": "Moves"}]
 
 
 def test_curves_are_drawn(tmp_path):

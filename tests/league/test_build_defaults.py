@@ -41,6 +41,11 @@ def test_an_evaluation_without_games_is_refused():
         build(**small_settings(eval_games=0))
 
 
+def told(**more):
+    """Return settings of a model that nobody has looked for yet."""
+    return BuildSettings.of({"model_name": "m", "train_envs": [KUHN], **more})
+
+
 TAK, AGAINST_TAK = (
     EvalEnvSpec("SimpleTak-v0-train", 2, "compact", "minimax"),
     TrainEnvSpec("SimpleTak-v0-train", 2, 1, "compact"),
@@ -95,8 +100,8 @@ def test_an_opponent_that_cannot_play_a_game_is_refused_before_it_meets_it(wrong
 def test_a_bad_value_is_named_before_a_model_is_loaded(wrong, said):
     """Whatever would else come out wrong, or late, or never."""
     with pytest.raises(UsageError, match=said):
-        BuildSettings("m", (KUHN,), **wrong)
-    BuildSettings("m", (KUHN,), seed=-3, vllm_config={"temperature": 0})
+        told(**wrong)
+    told(seed=-3, vllm_config={"temperature": 0})
 
 
 @pytest.mark.parametrize(
@@ -118,5 +123,5 @@ def test_a_bad_value_is_named_before_a_model_is_loaded(wrong, said):
 def test_an_unknown_key_of_a_samplers_config_is_answered_by_the_nearest(wrong, nearest):
     """What build() gives itself cannot be given either."""
     with pytest.raises(UnknownNameError, match="sampling_config") as found:
-        BuildSettings("m", (KUHN,), **wrong)
+        told(**wrong)
     assert found.value.nearest == nearest

@@ -47,7 +47,7 @@ def test_the_first_wave_is_not_thrown_away(tmp_path):
     parts = parts_of(tmp_path, workers=Workers(1_000), batch_size=40, capacity=80, train=MIRROR)
     parts.collector.collect(40)
     assert parts.buffer.evicted <= 0.1 * parts.buffer.added
-    assert parts.scheduler.made(TRAIN) < 40
+    assert parts.scheduler.view()[TRAIN]["made"] < 40
 
 
 def test_a_full_buffer_begins_no_games(tmp_path):
@@ -71,7 +71,7 @@ def test_every_game_reaches_everybody_once(tmp_path):
     pool, counts = parts.collector.pool, parts.tracker.view()["counts"]
     for kind in (TRAIN, EVAL):
         assert parts.scheduler.running(kind) == pool.in_flight(kind)
-        assert counts[f"{kind}/games"] == parts.scheduler.made(kind) - pool.in_flight(kind)
+        assert counts[f"{kind}/games"] == parts.scheduler.view()[kind]["made"] - pool.in_flight(kind)
     assert counts["train/games"] == parts.buffer.games
     met = parts.registry.matches
     assert met.games("policy-1", "base") == counts["train/games"]

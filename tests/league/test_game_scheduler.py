@@ -78,7 +78,6 @@ def test_evaluation_is_against_the_fixed_opponent_and_nobody_learns():
     """The policy in either seat; opponents of evaluation are in the registry from the beginning."""
     scheduler = made(MIRROR)
     assert scheduler.registry.fixed == ("random", "minimax")
-    assert scheduler.evaluates
     specs = [scheduler.next_eval() for _ in range(200)]
     assert not any(one.learns for spec in specs for one in spec.players)
     seats = Counter((spec.players[0].uid == "1", spec.players[1].uid == "1") for spec in specs)
@@ -115,7 +114,7 @@ def test_running_games_are_counted_until_they_are_finished():
     scheduler.finished(made_record(other, [1.0, -1.0]))
     scheduler.finished(made_record(third, [], fault="the environment threw"))
     assert scheduler.running() == 0
-    assert (scheduler.made(TRAIN), scheduler.made(EVAL)) == (2, 1)
+    assert [scheduler.view()[kind]["made"] for kind in (TRAIN, EVAL)] == [2, 1]
     with pytest.raises(UsageError, match="Game 0 is not running"):
         scheduler.finished(made_record(one, [1.0, -1.0]))
     assert scheduler.view() == {"train": {"made": 2, "running": 0}, "eval": {"made": 1, "running": 0}}

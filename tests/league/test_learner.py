@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import inf, nan
+from types import MappingProxyType
 
 import pytest
 import torch
@@ -127,6 +128,31 @@ def test_an_error_surfaces_at_once_and_leaves_nothing_behind():
         learner.update(a_batch())
     assert same(learner.state_dict(), before)
     assert not gradients(learner.lm)
+
+
+def test_a_learner_that_learns_nothing_is_no_learner():
+    """No metrics, and losses that never reach backward(), are told with the class; a gradient of 0 is one."""
+    lm = small_lm()
+
+    class Forgetful(BaseLearner):
+        gives = MappingProxyType({"loss": 0.0})
+
+        def _update(self, batch):
+            return self.gives
+
+    class Content(BaseLearner):
+        def _update(self, batch):
+            self.backward(sum(one.sum() for one in self.lm.trainable("policy")) * 0.0, batch)
+            return {}
+
+    forgetful = Forgetful(lm, LearnerSettings(batch_size=8))
+    with pytest.raises(UsageError, match=r"Forgetful\._update added no gradient.*self\.backward"):
+        forgetful.update(a_batch())
+    forgetful.gives = None
+    with pytest.raises(UsageError, match=r"Forgetful\._update returned None"):
+        forgetful.update(a_batch())
+    assert forgetful.policy_version == 0
+    assert Content(lm, LearnerSettings(batch_size=8)).update(a_batch())["gradient_norm"] == 0.0
 
 
 def test_gradients_are_clipped_by_their_common_norm():

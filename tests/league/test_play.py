@@ -1,27 +1,38 @@
 """A game in play: what it asks, what it keeps, how it breaks, and how it comes back."""
 
+import re
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.errors import IntegrityError, MissingDependencyError
+from kit.errors import IntegrityError, MissingDependencyError, UsageError
+from kit.league.actor import Actor
+from kit.league.local import LocalPool
 from kit.league.play import GameInPlay
 from kit.league.seeds import derived_seed
 from kit.league.transcript import transcript
 from kit.tensors import decode, encode
-from tests.league.made_games import Taker, answer, settings_in, spec_of
+from tests.league.made_games import Scripted, Taker, answer, play_out, settings_in, spec_of
+
+
+def let_opponents_move(play):
+    """Until it is a policy's turn, or over."""
+    while play.opponent_moves:
+        play.answered(play.ask())
 
 
 def played(spec, settings, moves=100):
     """Return a game after so many moves of policies, or at its end."""
     play = GameInPlay(spec, settings)
-    play.advance()
+    let_opponents_move(play)
     for _ in range(moves):
         request = play.pending()
         if request is None:
             break
         play.take(answer(request))
-        play.advance()
+        let_opponents_move(play)
     return play
 
 
@@ -99,6 +110,69 @@ def test_an_opponent_that_gives_no_answer_breaks_the_game(tmp_path):
     assert {fault for fault in faults if fault} == {"silent said nothing"}
 
 
+def raising(error):
+    """Return a function of anything that raises."""
+
+    def call(*_):
+        raise error
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "said"),
+    [
+        ("reset", raising(UsageError("no game by two")), "no game by two"),
+        ("reset", raising(RuntimeError("no memory")), "RuntimeError: no memory"),
+        ("over", property(raising(KeyError("done"))), "KeyError: 'done'"),
+        ("player", property(lambda _: 7), "wants player 7 to move, and has 2"),
+        ("player", property(raising(OSError("gone"))), "OSError: gone"),
+        ("view", raising(ValueError("blind")), "ValueError: blind"),
+        ("rewards", raising(TypeError("None")), "TypeError: None"),
+        ("rewards", lambda _: (1.0,), r"these are its rewards: \(1.0,\)"),
+        ("rewards", lambda _: (float("nan"), 0.0), r"these are its rewards: \(nan, 0.0\)"),
+        ("rewards", lambda _: None, "TypeError"),
+    ],
+)
+@pytest.mark.parametrize("uid", ["random", "policy"])
+def test_whatever_an_environment_does_wrongly_breaks_its_game_alone(tmp_path, name, wrong, said, uid):
+    """From its beginning to its rewards: the pool goes on, and hands over a record that says what it was."""
+    settings, spec = settings_in(tmp_path), spec_of(1, uid, "policy")
+
+    def make(env_id, players):
+        made = settings.make_game(env_id, players)
+        if players == 2:  # the other game has three
+            made.__class__ = type("Wrong", (type(made),), {name: wrong})
+        return made
+
+    pool = LocalPool([Actor(Scripted())], replace(settings, make_game=make))
+    sound = spec_of(2, "policy", "random", "past")
+    broken, whole = sorted(play_out(pool, [spec, sound])[0], key=lambda record: record.spec.number)
+    assert re.search(said, broken.fault)
+    assert (broken.rewards, broken.trajectories) == ((), ())
+    assert not whole.fault
+    assert whole.trajectories
+
+
+@pytest.mark.parametrize("action", [None, 3, b"1"])
+def test_an_opponent_that_gives_no_text_breaks_the_game(tmp_path, action):
+    """It is asked once, not for ever; an empty text is a move, which the game judges."""
+    settings = settings_in(tmp_path)
+
+    def giving(what):
+        def make(uid):
+            taker = Taker(uid)
+            taker.act = lambda game, seed: what if game.view().player == 0 else "1"
+            return taker
+
+        return replace(settings, make_opponent=make)
+
+    record = played(spec_of(0, "x", "policy"), giving(action)).record()
+    assert record.fault == f"Opponent 'x' gave {action!r}, which is no action."
+    empty = played(spec_of(0, "x", "policy"), replace(giving(""), most_moves=5)).record()
+    assert [move.legal for move in empty.moves] == [False] * 5
+
+
 def test_a_game_without_an_end_breaks(tmp_path):
     """After ``most_moves``, with the number in the fault."""
     spec = spec_of(0, "policy", "policy", env_id="Endless")
@@ -124,7 +198,7 @@ def test_what_is_wrong_with_the_setup_is_no_broken_game(tmp_path):
         spec_of(0, "x", "policy"), type(settings)(settings.make_game, missing, settings.template, tmp_path)
     )
     with pytest.raises(MissingDependencyError):
-        play.advance()
+        let_opponents_move(play)
 
 
 @given(
@@ -142,7 +216,7 @@ def test_a_saved_game_goes_on_as_if_it_had_not_been(number, moves, seats, tmp_pa
     assert play.state_dict() == half.state_dict()
     while (request := play.pending()) is not None:
         play.take(answer(request))
-        play.advance()
+        let_opponents_move(play)
     assert play.record() == undisturbed.record()
 
 

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from kit.errors import UsageError
+from kit.errors import GameError, UsageError
 from kit.league.actor import Actor
 from kit.league.collector import Workers
 from kit.league.local import LocalPool
@@ -101,6 +101,38 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost(ray, pool, tmp_path, af
         records += far.round()
     assert records == wanted
     assert far.replaced == 1
+
+
+def test_a_worker_that_is_killed_again_as_it_comes_back_is_replaced_again(ray, pool, tmp_path):
+    """Its successor dies before it has caught up, and nothing is lost; where all of them do, the run is told."""
+    wanted, rounds = play_out(at_home(tmp_path), SPECS)
+    far = pool()
+    far.start(SPECS)
+    make, short_lived = far._make, [1]
+
+    def made():
+        worker = make()
+        if short_lived:
+            short_lived.pop()
+            kill(ray, worker)
+        return worker
+
+    far._make = made
+    records = []
+    for number in range(rounds):
+        if number == 2:
+            kill(ray, far.workers[1])
+        records += far.round()
+    assert records == wanted
+    assert far.replaced == 2
+    far.close()
+    doomed = pool(1)
+    doomed.start(SPECS)
+    make, short_lived = doomed._make, [1] * 20
+    doomed._make = made
+    kill(ray, doomed.workers[0])
+    with pytest.raises(GameError, match="Ray worker 0 died 3 times in a row"):
+        doomed.round()
 
 
 def test_games_begun_at_a_dead_worker_are_begun_at_its_successor(ray, pool, tmp_path):

@@ -52,12 +52,13 @@ def test_the_defaults_that_stand_in_for_none_are_those_of_the_document():
     """LoRA 32/32/0 on seven targets, temperature 0.6, two batches in the buffer, 128 rows, 8 adapters."""
     from kit.league.build_settings import BuildSettings
 
-    settings = BuildSettings("m", (KUHN,))
-    assert (settings.lora.rank, settings.lora.alpha, settings.lora.dropout) == (32, 32, 0.0)
+    settings = BuildSettings.of({"model_name": "m", "train_envs": [KUHN]})
+    player = settings.player
+    assert (player.lora.rank, player.lora.alpha, player.lora.dropout) == (32, 32, 0.0)
     names = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
-    assert set(settings.lora.targets) == names
-    assert (settings.temperature, settings.max_tokens, settings.capacity) == (0.6, 4096, 768)
-    assert (settings.most_rows, settings.most_adapters) == (128, 8)
+    assert set(player.lora.targets) == names
+    assert (player.temperature, player.max_tokens, settings.training.capacity) == (0.6, 4096, 768)
+    assert (player.most_rows, player.most_adapters) == (128, 8)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,6 @@ def test_the_uniform_sampler_takes_each_game_as_often():
     measured = Counter(sampler.sample_eval(seed).fixed_opponent for seed in range(2_000))
     assert abs(trained["Kuhn-v0"] - 1_000) < 112
     assert abs(measured["random"] - 1_000) < 112
-    assert sampler.env_list() == "Kuhn-v0,TicTacToe-v0-train"
 
 
 def test_the_weighted_sampler_goes_by_its_weights():

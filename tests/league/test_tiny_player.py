@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kit.errors import IntegrityError, UsageError
-from kit.league.action_probabilities import action_probabilities
+from kit.league.action_probabilities import action_log_probabilities
 from kit.league.env_specs import TrainEnvSpec
 from kit.league.exploitability import exploitability
 from kit.league.games.registry import make_game
@@ -78,16 +78,17 @@ def test_it_knows_the_rules_and_not_how_to_play():
     lm = LanguageModel.load(small_player())
     game = make_game("Kuhn-v0")
     game.reset(0)
-    [chances] = action_probabilities(lm, find_template("compact"), [game.view()])
+    [logprobs] = action_log_probabilities(lm, find_template("compact"), [game.view()])
+    chances = {action: math.exp(logprob) for action, logprob in logprobs.items()}
     assert set(chances) == {"check", "bet"}
     assert 0.9 < sum(chances.values()) <= 1.0 + 1e-6
     lm.adapt(LoraSettings(rank=2), "policy")
     monitor = KuhnMonitor(lm, find_template("compact"))
-    assert len(monitor.policies) == 1
-    assert exploitability(monitor.policies[0]) == pytest.approx(11 / 24, abs=0.12)
+    assert monitor.average.count == 1
+    assert exploitability(monitor.first) == pytest.approx(11 / 24, abs=0.12)
     seen = monitor.look()
     assert seen["eval_exploitability"] == pytest.approx(seen["eval_exploitability_of_average"])
-    assert len(monitor.policies) == 2
+    assert monitor.average.count == 2
 
 
 def test_a_policy_that_says_nothing_legal_is_still_looked_at():
@@ -100,8 +101,8 @@ def test_a_policy_that_says_nothing_legal_is_still_looked_at():
     monitor = KuhnMonitor(lm, find_template("compact"), temperature=0.01)
     game = make_game("Kuhn-v0")
     game.reset(0)
-    [chances] = action_probabilities(lm, find_template("compact"), [game.view()], temperature=0.01)
-    assert sum(chances.values()) == 0.0
+    [chances] = action_log_probabilities(lm, find_template("compact"), [game.view()], temperature=0.01)
+    assert sum(map(math.exp, chances.values())) == 0.0
     seen = monitor.look()
     assert seen["eval_illegal_mass"] == pytest.approx(1.0)
     assert 0.0 <= seen["eval_exploitability"] <= 2.0
@@ -114,13 +115,16 @@ def test_log_probabilities_far_below_zero_keep_their_ratios():
     assert illegal_mass({"check": 1e-9}) == 0.0
 
 
-def test_what_cannot_be_played_at_random_is_refused(tmp_path):
-    """A template whose stop is no token of such a model; a recipe without games."""
-    with pytest.raises(UsageError, match="games must be at least 1"):
+def test_a_recipe_without_games_is_refused():
+    """There is nothing to learn the form of an answer from."""
+    with pytest.raises(UsageError, match="games must be at least 1, not 0"):
         PlayerRecipe(games=0)
+
+
+def test_actions_behind_reasoning_have_no_probability():
+    """A template that lets the model think first has no single answer for an action."""
     with pytest.raises(UsageError, match="lets a model think"):
-        action_probabilities(LanguageModel.load(small_player()), find_template("qwen3-zs"), [])
-    assert TrainEnvSpec("Kuhn-v0", 2, 2, "qwen3-zs")
+        action_log_probabilities(LanguageModel.load(small_player()), find_template("qwen3-zs"), [])
 
 
 def test_a_folder_that_it_did_not_make_is_left_alone(tmp_path):

@@ -1,21 +1,15 @@
 """The tracker: counts and means by hand, the same row whatever the clock, and all of it back from a checkpoint."""
 
-import importlib.util
 import math
 import sys
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.errors import MissingDependencyError, UsageError
-from kit.harness.rows import AppendOnlyRows
-from kit.harness.run_folder import RunFolder
+from kit.errors import UsageError
 from kit.league.game_record import Move
 from kit.league.game_spec import EVAL
-from kit.league.metric_writers import TensorBoardWriter, WandbWriter
 from kit.league.outcome import actors, mean_reward, meetings, opponents
 from kit.league.tracker import Tracker
 from kit.tensors import decode, encode
@@ -171,41 +165,3 @@ def test_rows_go_to_every_writer():
     tracker.write(7, tracker.row())
     tracker.close()
     assert all(one.rows == [(7, {"loss": 1.0})] and one.closed for one in writers)
-
-
-def test_tensorboard_holds_the_rows_of_metrics_csv(tmp_path: Path):
-    """Every second row here, and all of them at the end."""
-    writer = TensorBoardWriter(tmp_path, every=2)
-    with AppendOnlyRows(RunFolder(tmp_path).metrics) as rows:
-        for step in (1, 2, 3):
-            rows.append({"step": step, "loss": 1.0 / step})
-            writer.write(step, {"loss": 1.0 / step})
-    (log,) = (tmp_path / "tensorboard").iterdir()
-    early = log.stat().st_size
-    writer.close()
-    assert log.stat().st_size > early
-    with pytest.raises(UsageError, match="every must be at least 1"):
-        TensorBoardWriter(tmp_path, every=0)
-
-
-@pytest.mark.skipif(importlib.util.find_spec("wandb") is not None, reason="wandb is installed here")
-def test_wandb_that_is_not_installed_is_named(tmp_path: Path):
-    """With the command that installs it."""
-    with pytest.raises(MissingDependencyError, match="pip install wandb"):
-        WandbWriter("UnstableBaselines", "run", tmp_path)
-
-
-def test_wandb_is_given_rows_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """What is called of its library: init, log with a step, finish (the library itself is not installed here)."""
-    called = []
-    run = SimpleNamespace(
-        log=lambda row, step: called.append((step, row)), finish=lambda: called.append("finished")
-    )
-    monkeypatch.setitem(
-        sys.modules, "wandb", SimpleNamespace(init=lambda **given: called.append(given) or run)
-    )
-    writer = WandbWriter("UnstableBaselines", "kuhn", tmp_path)
-    writer.write(3, {"loss": 0.5})
-    writer.close()
-    assert called[0]["project"] == "UnstableBaselines"
-    assert called[1:] == [(3, {"loss": 0.5}), "finished"]

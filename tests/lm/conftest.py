@@ -37,3 +37,16 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lm(tiny_folder: Path) -> LanguageModel:
     """The tiny model, the test's own."""
     return LanguageModel.load(tiny_folder, device="cpu")
+
+
+@pytest.fixture
+def folders(tiny_folder: Path, tmp_path: Path) -> list[str]:
+    """Folders of three adapters, all different."""
+    from tests.lm.adapted import SMALL, trained
+
+    lm = LanguageModel.load(tiny_folder, device="cpu")
+    lm.adapt(SMALL)
+    for number in range(3):
+        trained(lm, "policy", number)
+        lm.save_adapter(tmp_path / f"{number:06d}")
+    return [str(tmp_path / f"{number:06d}") for number in range(3)]

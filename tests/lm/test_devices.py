@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from kit.errors import UnknownNameError, UsageError
-from kit.lm.devices import one_thread, pick_device, pick_dtype, seeded
+from kit.lm.devices import one_thread, pick_device, pick_devices, pick_dtype, seeded
 
 
 def test_a_cpu_computes_in_float32():
@@ -27,6 +27,37 @@ def test_a_device_that_is_not_there_is_named(wanted):
     with pytest.raises(UsageError, match=wanted) as caught:
         pick_device(wanted)
     assert caught.value.nearest == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (None, ["cuda:0", "cuda:1"]),
+        ("cuda", ["cuda:0", "cuda:1"]),
+        ("cuda:1", ["cuda:1"]),
+        (["cuda:1", "cuda:0"], ["cuda:1", "cuda:0"]),
+        (["cpu", "cpu"], ["cpu", "cpu"]),
+    ],
+)
+def test_devices_are_every_gpu_or_those_that_are_asked_for(monkeypatch, wanted, found):
+    """In the order of the wish; of a machine with two."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [str(device) for device in pick_devices(wanted)] == found
+
+
+@pytest.mark.parametrize("wanted", [["cuda:0", "cuda:0"], ["cuda", "cuda:1"], []])
+def test_a_gpu_is_asked_for_once(monkeypatch, wanted):
+    """Two models on one would hold twice its memory; none at all is no answer either."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(UsageError, match="Each GPU can be asked for once"):
+        pick_devices(wanted)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_without_a_gpu_it_is_the_cpu():
+    """One, whatever its cores."""
+    assert pick_devices() == [torch.device("cpu")]
 
 
 def test_an_unknown_dtype_names_the_nearest():

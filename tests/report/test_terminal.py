@@ -57,6 +57,13 @@ def test_a_forecast_made_on_a_busy_machine_says_so():
     assert "busy" not in forecast_text(made_forecast())
 
 
+def test_a_forecast_made_at_an_uneven_pace_says_so():
+    """By how much, where that is more than the history of this machine; else there is no line."""
+    text = forecast_text(made_forecast() | {"reach": 1.29, "factor": 1.15})
+    assert "unsteady machine: equal work took up to 29% more or less" in text
+    assert "unsteady" not in forecast_text(made_forecast() | {"reach": 1.1, "factor": 1.15})
+
+
 def test_a_forecast_that_does_not_fit_says_what_to_do():
     """Split where less than three quarters fit; a session too short for its setup never ends."""
     assert "DOES NOT FIT: split it" in forecast_text(made_forecast(1_000_000, "1h"))

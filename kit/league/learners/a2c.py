@@ -141,6 +141,7 @@ class A2C(BaseLearner):
             [step.prompt_ids for step in steps],
             batch=algorithm.infer_mini_batch_size,
             max_length=self.settings.max_train_len,
+            on_batch=self.on_micro_batch,
         )
         judged, start = Judged(steps, values, [], []), 0
         for own in turns:

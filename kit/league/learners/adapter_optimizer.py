@@ -44,6 +44,11 @@ class AdapterOptimizer:
         for group in self._adamw.param_groups:
             group["betas"] = (value, SQUARES)
 
+    @property
+    def has_gradients(self) -> bool:
+        """Whether there is any, be it zero."""
+        return bool(self._gradients())
+
     def clear(self) -> None:
         """Drop all gradients, and their memory."""
         self._adamw.zero_grad(set_to_none=True)

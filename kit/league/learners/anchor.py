@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,18 +40,28 @@ class Anchor:
             raise UsageError(f"kl_coefficient must be at least 0 and finite, not {self.coefficient}.")
 
     def anchored(
-        self, lm: LanguageModel, steps: Sequence[Step], settings: LearnerSettings
+        self,
+        lm: LanguageModel,
+        steps: Sequence[Step],
+        settings: LearnerSettings,
+        on_micro_batch: Callable[[], object] = lambda: None,
     ) -> tuple[list[float], dict[str, float]]:
         """Return the rewards of ``steps``, less the penalty, and as metrics ``kl``, the mean of k, in nats."""
         rewards = [step.reward for step in steps]
         if self.coefficient == 0.0:
             return rewards, {}
-        away = self._log_ratios(lm, steps, settings)
+        away = self._log_ratios(lm, steps, settings, on_micro_batch)
         mean = math.fsum(away) / len(away)
         pairs = zip(rewards, away, strict=True)
         return [reward - self.coefficient * (one - mean) for reward, one in pairs], {"kl": mean}
 
-    def _log_ratios(self, lm: LanguageModel, steps: Sequence[Step], settings: LearnerSettings) -> list[float]:
+    def _log_ratios(
+        self,
+        lm: LanguageModel,
+        steps: Sequence[Step],
+        settings: LearnerSettings,
+        on_micro_batch: Callable[[], object],
+    ) -> list[float]:
         found = [0.0] * len(steps)
         with torch.no_grad(), lm.using(None):
             for numbers in micro_batches(steps, settings.mini_batch_size):
@@ -65,4 +75,5 @@ class Anchor:
                 )
                 for number, total in zip(numbers, scores.logprobs.sum(1).tolist(), strict=True):
                     found[number] = math.fsum(steps[number].logprobs) - total
+                on_micro_batch()
         return found

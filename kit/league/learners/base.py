@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from inspect import Parameter, signature
 from typing import Any, ClassVar
@@ -41,6 +41,8 @@ class BaseLearner:
         settings: what it was told.
         policy_version: updates so far.
         optimizers: by what they train; all of them take a step, or none does.
+        on_micro_batch: called whenever steps have passed through the model, by whoever shows that an update goes on;
+            it must change nothing.
     """
 
     batch_of: ClassVar[str] = STEPS
@@ -49,6 +51,7 @@ class BaseLearner:
         self.lm, self.settings, self.policy_version = lm, settings, 0
         self.optimizers: dict[str, AdapterOptimizer] = {}
         self.loss_scale = LossScale(lm.dtype)
+        self.on_micro_batch: Callable[[], object] = _nothing
         self.train(POLICY, adapter_parameters(lm, POLICY), settings.learning_rate)
 
     def train(self, name: str, parameters: dict[str, torch.nn.Parameter], learning_rate: float) -> None:
@@ -94,6 +97,7 @@ class BaseLearner:
         if not math.isfinite(value):
             raise divergence(f"The loss is {value}", steps, self.policy_version)
         (loss * self.loss_scale.value).backward()  # type: ignore[no-untyped-call]
+        self.on_micro_batch()
 
     def update(self, batch: Sequence[Any]) -> dict[str, float]:
         """Learn from a batch once and return its metrics, those of ``_update`` and what every update has.
@@ -102,7 +106,7 @@ class BaseLearner:
         trained), ``mean_reward`` of a step, ``staleness`` (mean of the updates since a step was sampled).
 
         Raises:
-            UsageError: the batch is empty.
+            UsageError: the batch is empty; ``_update`` returns no metrics, or adds no gradient.
             DivergenceError: a loss or a gradient is not finite; names games and turns, and nothing was learnt.
         """
         steps = self.steps_of(batch)
@@ -137,7 +141,7 @@ class BaseLearner:
             for optimizer in self.optimizers.values():
                 optimizer.clear()
             with memory.training(self.lm.module), adapter_in_training(self.lm, POLICY):
-                metrics = dict(self._update(batch))
+                metrics = self._learnt(batch)
             for optimizer in self.optimizers.values():
                 optimizer.divide(self.loss_scale.value)
             norms = {name: optimizer.norm() for name, optimizer in self.optimizers.items()}
@@ -148,6 +152,17 @@ class BaseLearner:
                 self.loss_scale.load_state_dict(scale)
                 what = f"The norm of the {broken[0]}'s gradient is {norms[broken[0]]}"
                 raise divergence(what, steps, self.policy_version)
+
+    def _learnt(self, batch: Sequence[Any]) -> dict[str, float]:
+        """Return the metrics of ``_update``; raises UsageError where it returns none, or adds no gradient at all."""
+        found: object = self._update(batch)
+        if not isinstance(found, Mapping):
+            raise UsageError(f"{type(self).__name__}._update returned {found!r}, and not metrics by name.")
+        if not any(optimizer.has_gradients for optimizer in self.optimizers.values()):
+            raise UsageError(
+                f"{type(self).__name__}._update added no gradient: each loss is for self.backward()."
+            )
+        return dict(found)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the next update depends on: weights of the adapters, optimizers, counters."""
@@ -170,6 +185,10 @@ class BaseLearner:
             optimizer.load_state_dict(state["optimizers"][name])
         self.policy_version = state["policy_version"]
         self.loss_scale.load_state_dict(state["loss_scale"])
+
+
+def _nothing() -> None:
+    """Show nothing."""
 
 
 def _norm_of(name: str) -> str:

@@ -44,6 +44,6 @@ class Reinforce(BaseLearner):
         self._importance_clip, self._entropy = gradient.importance_clip, gradient.entropy_coefficient
 
     def _update(self, batch: Sequence[Step]) -> dict[str, float]:
-        rewards, measured = self._anchor.anchored(self.lm, batch, self.settings)
+        rewards, measured = self._anchor.anchored(self.lm, batch, self.settings, self.on_micro_batch)
         gradient = PolicyGradient(self.settings, self._importance_clip, self._entropy)
         return gradient.accumulate(self.lm, batch, rewards, self.backward) | measured

@@ -43,10 +43,6 @@ class BaseEnvSampler:
     def update(self, env_id: str, reward: float) -> None:
         """Take note that a game of training gave its actors this reward on average, as the game counts."""
 
-    def env_list(self) -> str:
-        """Return the games to learn from, in a word for the name of a run."""
-        return ",".join(one.env_id for one in self.train_env_specs)
-
     def state_dict(self) -> dict[str, Any]:
         """Return what its draws depend on beside the seed."""
         return {}
