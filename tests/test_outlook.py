@@ -178,4 +178,5 @@ def test_nine_runs_on_this_kind_of_machine_calibrate_the_next_ones_forecast(tmp_
         walk_on(session)
     forecast = session.close()["forecast"]
     assert (forecast["pairs"], forecast["calibrated"]) == (9, True)
-    assert forecast["high_s"] == pytest.approx(3.0 * forecast["predicted_s"])
+    assert forecast["factor"] == pytest.approx(3.0)
+    assert forecast["high_s"] == pytest.approx(max(3.0, forecast["reach"]) * forecast["predicted_s"])

@@ -18,6 +18,8 @@ from kit.timing.plan import RunPlan
 FEWEST = 8
 """Stretches that it takes to say how far they differ."""
 SHARE = 0.15
+SHORTEST_S = 0.02
+"""A stretch with less of a phase says more of the system's timers than of the machine's pace."""
 _MAD_TO_SD = 1.4826
 _Z = statistics.NormalDist().inv_cdf((1.0 + LEVEL) / 2.0)
 
@@ -42,7 +44,7 @@ def reach(windows: Windows, plan: RunPlan) -> float:
 
 def _reach(windows: Windows, name: str) -> float | None:
     accounts = [window[name] for window in windows if name in window]
-    means = [math.log(seconds / units) for units, seconds in accounts if units > 0 and seconds > 0]
+    means = [math.log(seconds / units) for units, seconds in accounts if units > 0 and seconds >= SHORTEST_S]
     if len(means) < FEWEST:
         return None
     half = len(means) // 2 if drift(windows, name) is not None else len(means)

@@ -51,6 +51,12 @@ def test_a_drift_that_is_told_is_no_scatter():
     assert reach(stretches(update=[1.0] * 6 + [3.0] * 6), PLAN) == 1.0
 
 
+def test_stretches_of_a_few_milliseconds_say_nothing():
+    """Ten units of 1 ms by the timers of the system are no pace; of 10 ms they are."""
+    assert reach(stretches(update=[0.001, 0.0015] * 6), PLAN) == 1.0
+    assert reach(stretches(update=[0.01, 0.015] * 6), PLAN) > 1.2
+
+
 def test_too_few_stretches_say_nothing():
     """Seven do not, nor does a quick test without any."""
     means = [1.0, 2.0] * FEWEST
