@@ -8,7 +8,6 @@ mean may then be from the quick test's is at most guessed from it: as far as sin
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 
 from kit.timing.drift import drift
@@ -20,8 +19,6 @@ FEWEST = 8
 SHARE = 0.15
 SHORTEST_S = 0.02
 """A stretch with less of a phase says more of the system's timers than of the machine's pace."""
-_MAD_TO_SD = 1.4826
-_Z = statistics.NormalDist().inv_cdf((1.0 + LEVEL) / 2.0)
 
 Windows = Sequence[Mapping[str, Sequence[float]]]
 
@@ -29,9 +26,10 @@ Windows = Sequence[Mapping[str, Sequence[float]]]
 def reach(windows: Windows, plan: RunPlan) -> float:
     """Return the factor, up and down, within which 90 % of the stretches lie of the work that costs alike; 1: unknown.
 
-    That is exp(1.645 · 1.4826 · MAD of the log seconds a unit), of that phase with at least SHARE of the time in which
-    it is least: units of another may differ for reasons of their own, as the steps of an episode do. Where a drift is
-    told (``kit.timing.drift``) each half of the stretches is held against its own median.
+    Of 13 stretches that is the twelfth, by how far the log of its seconds a unit is from the mean pace; of that phase
+    with at least SHARE of the time in which it is least, since units of another may differ for reasons of their own, as
+    the steps of an episode do. Where a drift is told (``kit.timing.drift``) each half of the stretches is held against
+    its own pace.
     """
     by_steps = [*plan.rates, *(name for name, phase in plan.phases.items() if phase.per_step)]
     took_s = {name: math.fsum(window[name][1] for window in windows if name in window) for name in by_steps}
@@ -44,10 +42,17 @@ def reach(windows: Windows, plan: RunPlan) -> float:
 
 def _reach(windows: Windows, name: str) -> float | None:
     accounts = [window[name] for window in windows if name in window]
-    means = [math.log(seconds / units) for units, seconds in accounts if units > 0 and seconds >= SHORTEST_S]
-    if len(means) < FEWEST:
+    counted = [(units, seconds) for units, seconds in accounts if units > 0 and seconds >= SHORTEST_S]
+    if len(counted) < FEWEST:
         return None
-    half = len(means) // 2 if drift(windows, name) is not None else len(means)
-    parts = [part for part in (means[:half], means[half:]) if part]
-    apart = [abs(mean - statistics.median(part)) for part in parts for mean in part]
-    return math.exp(_Z * _MAD_TO_SD * statistics.median(apart))
+    half = len(counted) // 2 if drift(windows, name) is not None else len(counted)
+    apart = sorted([*_apart(counted[:half]), *_apart(counted[half:])])
+    return math.exp(apart[math.ceil(LEVEL * len(apart)) - 1])
+
+
+def _apart(counted: Sequence[tuple[float, float]]) -> list[float]:
+    """Return how far the pace of each stretch is from that of all of them, as logs."""
+    if not counted:
+        return []
+    pace = math.fsum(seconds for _, seconds in counted) / math.fsum(units for units, _ in counted)
+    return [abs(math.log(seconds / units / pace)) for units, seconds in counted]
